@@ -1,0 +1,188 @@
+#include "flow/ingress.h"
+
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/counters.h"
+
+namespace lineshaft::flow {
+namespace {
+
+Counter crossings{"lineshaft_ingress_crossings_total", "",
+                  "Parts of reading batches carried to another shard"};
+Counter refusals{"lineshaft_ingress_full_total", "",
+                 "Offers not taken because a shard was full; the door waited"};
+
+/// Gathers the receipts of the parts of one batch. Lives on the door's shard until the last part has settled.
+class Parts {
+public:
+    explicit Parts(std::size_t count) : left_(count) {}
+
+    void hold(Settled settled) { settled_ = std::move(settled); }
+
+    static void settle(Parts* self, Result<void> result) {
+        if (!result && !self->error_) self->error_ = std::move(result).error();
+        if (--self->left_ > 0) return;
+        const std::unique_ptr<Parts> last(self);
+        if (last->error_)
+            last->settled_(std::unexpected(*std::move(last->error_)));
+        else
+            last->settled_({});
+    }
+
+private:
+    std::size_t left_;
+    Settled settled_;
+    std::optional<Error> error_;
+};
+
+void copy_reading(const Reading& from, ReadingBatch& to) {
+    Reading& r = to.readings.emplace_back(from);
+    const Reading* before = to.readings.size() > 1 ? &to.readings[to.readings.size() - 2] : nullptr;
+    r.device = before && before->device == from.device ? before->device : to.keep(from.device);
+    r.address = to.keep(from.address);
+    r.unit = to.keep(from.unit);
+    r.text = to.keep(from.text);
+}
+
+}  // namespace
+
+/// The way from this shard to one other. `in_flight` belongs to the door's shard, the rest to the home shard:
+/// parts that the sink could not take wait in line, so that batches of one source never overtake each other.
+class Ingress::Lane {
+public:
+    struct Part {
+        ReadingBatch batch;
+        Settled settled;
+    };
+
+    Lane(ReadingSink& sink, Task taken) : sink_(sink), taken_(std::move(taken)) {}
+
+    void arrive(Part part) {
+        line_.push_back(std::move(part));
+        if (line_.size() == 1) pump();
+    }
+
+    std::size_t in_flight = 0;
+
+private:
+    void pump() {
+        while (!line_.empty()) {
+            Part& first = line_.front();
+            if (sink_.offer(first.batch, first.settled) == Took::None) {
+                sink_.when_ready([this] { pump(); });
+                return;
+            }
+            line_.pop_front();
+            taken_();
+        }
+    }
+
+    ReadingSink& sink_;
+    Task taken_;
+    std::deque<Part> line_;
+};
+
+Ingress::Ingress(Shard& shard, Shards& shards, std::vector<ReadingSink*> homes)
+    : shard_(shard), shards_(shards), homes_(std::move(homes)) {
+    ASSERT(homes_.size() == shards_.count());
+    for (std::size_t home = 0; home < homes_.size(); ++home) {
+        lanes_.push_back(std::make_unique<Lane>(
+            *homes_[home], [this, home] { shard_.post([this, home] { part_taken(home); }); }));
+    }
+}
+
+Ingress::~Ingress() = default;
+
+Took Ingress::offer(ReadingBatch& batch, Settled& settled) {
+    if (!is_all_local(batch)) return offer_split(batch, settled);
+    const Took took = homes_[shard_.id().value()]->offer(batch, settled);
+    if (took == Took::None) {
+        refused_locally_ = true;
+        refusals.add();
+    }
+    return took;
+}
+
+bool Ingress::is_all_local(const ReadingBatch& batch) const {
+    if (homes_.size() == 1) return true;
+    std::string_view last;
+    for (const Reading& r : batch.readings) {
+        if (r.device.data() == last.data() && r.device.size() == last.size()) continue;
+        last = r.device;
+        if (home_shard(batch.tenant, r.device, homes_.size()) != shard_.id()) return false;
+    }
+    return true;
+}
+
+Took Ingress::offer_split(ReadingBatch& batch, Settled& settled) {
+    std::vector<ReadingBatch> parts(homes_.size());
+    std::string_view last;
+    std::size_t home = 0;
+    for (const Reading& r : batch.readings) {
+        if (r.device.data() != last.data() || r.device.size() != last.size()) {
+            last = r.device;
+            home = home_shard(batch.tenant, r.device, homes_.size()).value();
+        }
+        copy_reading(r, parts[home]);
+    }
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].empty()) continue;
+        ++count;
+        if (i != shard_.id().value() && lanes_[i]->in_flight >= parts_in_flight_max) {
+            refused_locally_ = false;
+            refusals.add();
+            return Took::None;
+        }
+        parts[i].tenant = batch.tenant;
+        parts[i].source = batch.source;
+        parts[i].receive_time = batch.receive_time;
+    }
+
+    // The own part first: it alone may still refuse.
+    auto* receipt = new Parts(count);
+    const std::size_t own = shard_.id().value();
+    if (!parts[own].empty()) {
+        Settled part_settled = [receipt](Result<void> result) { Parts::settle(receipt, std::move(result)); };
+        if (homes_[own]->offer(parts[own], part_settled) == Took::None) {
+            delete receipt;
+            refused_locally_ = true;
+            refusals.add();
+            return Took::None;
+        }
+    }
+    receipt->hold(std::move(settled));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (i == own || parts[i].empty()) continue;
+        ++lanes_[i]->in_flight;
+        crossings.add();
+        Settled part_settled = [this, receipt](Result<void> result) {
+            shard_.post([receipt, result = std::move(result)]() mutable {
+                Parts::settle(receipt, std::move(result));
+            });
+        };
+        shards_.at(i).post([lane = lanes_[i].get(),
+                            part = Lane::Part{std::move(parts[i]), std::move(part_settled)}]() mutable {
+            lane->arrive(std::move(part));
+        });
+    }
+    return Took::All;
+}
+
+void Ingress::part_taken(std::size_t home) {
+    ASSERT(lanes_[home]->in_flight > 0);
+    if (--lanes_[home]->in_flight > parts_in_flight_max / 2) return;
+    for (Task& task : std::exchange(waiting_, {})) task();
+}
+
+void Ingress::when_ready(Task task) {
+    if (refused_locally_)
+        homes_[shard_.id().value()]->when_ready(std::move(task));
+    else
+        waiting_.push_back(std::move(task));
+}
+
+}  // namespace lineshaft::flow

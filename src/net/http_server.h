@@ -1,0 +1,98 @@
+/// HTTP/1.1 and WebSocket, on plain TCP or TLS. Knows framing, limits and timeouts; means nothing.
+///
+/// Flow:    a request comes whole (body within limits, gzip/zstd left as sent), the answer goes back by `reply`.
+/// Threads: one HttpServer per shard; handlers are called on it and reply on it.
+/// Errors:  malformed requests, oversized headers or bodies and slow senders are answered and counted here.
+/// Limits:  limits::http_*, header time 10 s, idle 75 s.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/stream.h"
+
+namespace lineshaft::net {
+
+struct HttpRequest {
+    std::string method;                    // "GET"
+    std::string path;                      // Percent-decoded, without the query: "/api/v1/values".
+    std::vector<std::pair<std::string, std::string>> query;    // Decoded, in order.
+    std::vector<std::pair<std::string, std::string>> headers;  // Names in lower case.
+    std::string body;
+    Peer peer;
+
+    /// First header or query parameter of that name (lower case); empty view when absent.
+    std::string_view header(std::string_view name) const;
+    std::optional<std::string_view> parameter(std::string_view name) const;
+    /// A cookie by name.
+    std::string_view cookie(std::string_view name) const;
+};
+
+struct HttpResponse {
+    unsigned status = 200;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+    /// Instead of `body` for bytes that live as long as the program (embedded files).
+    std::string_view static_body;
+    /// Instead of both: pulled piece by piece and sent chunked, as fast as the peer reads; nullopt ends it.
+    /// Runs on this shard. An Error cuts the connection, so the peer sees that the answer is not whole.
+    std::move_only_function<Result<std::optional<std::string>>()> pieces;
+};
+
+/// Called exactly once, then or later, on the server's shard. Safe after the peer is gone.
+using HttpReply = std::move_only_function<void(HttpResponse)>;
+
+/// One WebSocket after the upgrade, message-wise.
+class WebSocket {
+public:
+    virtual ~WebSocket() = default;  // Cuts.
+    virtual void send_text(std::string message) = 0;
+    virtual void send_binary(std::string message) = 0;
+    virtual std::size_t unsent_bytes() const = 0;
+    virtual void close() = 0;
+};
+
+class WebSocketHandler {
+public:
+    virtual ~WebSocketHandler() = default;
+    virtual void on_open(WebSocket& socket) = 0;
+    virtual void on_text(std::string_view message) = 0;
+    virtual void on_binary(std::string_view message) = 0;
+    virtual void on_drained() {}
+    /// Last call; the server destroys the handler after it.
+    virtual void on_closed() = 0;
+};
+
+class HttpHandler {
+public:
+    virtual ~HttpHandler() = default;
+    virtual void handle(HttpRequest request, HttpReply reply) = 0;
+    /// For an upgrade to WebSocket: the handler for the new socket, or the refusal.
+    virtual std::expected<std::unique_ptr<WebSocketHandler>, HttpResponse> upgrade(const HttpRequest& request) = 0;
+    /// For an upgrade with sub-protocol "mqtt" on any path: takes the connection as a byte stream (binary frames);
+    /// false refuses.
+    virtual bool upgrade_stream(const HttpRequest& request, std::function<void(std::unique_ptr<Stream>)>& accept) = 0;
+};
+
+/// Certificates of a server, PEM. Replaced while running without cutting connections.
+struct TlsIdentity {
+    std::string certificate_chain;
+    std::string private_key;
+    std::string client_ca;   // Empty: client certificates are not asked for.
+};
+
+class HttpServer {
+public:
+    virtual ~HttpServer() = default;
+    virtual Endpoint endpoint() const = 0;
+};
+
+/// Serves `handler` at `at`. Without `tls` plain HTTP. Errors: PortTaken, InvalidArgument (bad PEM).
+Result<std::unique_ptr<HttpServer>> serve_http(Shard& shard, const Endpoint& at, const TlsIdentity* tls, HttpHandler& handler);
+
+}  // namespace lineshaft::net
