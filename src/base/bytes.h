@@ -1,5 +1,4 @@
-/// Reading and writing numbers in bytes, with the byte order in the name. Nothing here ever reads outside its
-/// span.
+/// Reading and writing numbers in bytes, with the byte order in the name. Nothing here ever reads outside its span.
 #pragma once
 
 #include <bit>

@@ -44,8 +44,7 @@ public:
 
 class Gauge : public Metric {
 public:
-    Gauge(const char* name, const char* labels, const char* help)
-        : Metric(MetricKind::Gauge, name, labels, help) {}
+    Gauge(const char* name, const char* labels, const char* help) : Metric(MetricKind::Gauge, name, labels, help) {}
     void set(std::int64_t value) { value_.store(value, std::memory_order_relaxed); }
     void add(std::int64_t count) { value_.fetch_add(count, std::memory_order_relaxed); }
 };

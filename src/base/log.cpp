@@ -42,10 +42,10 @@ void log_line(LogLevel level, std::string_view text) {
     const std::string time =
         to_rfc3339(UtcTime(std::chrono::floor<std::chrono::milliseconds>(now).count() * 1'000'000));
     const std::string_view name = names[static_cast<int>(level)];
-    const std::string line = format_now.load() == LogFormat::Json
-                                 ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":\"{}\"}}\n",
-                                               time, name, json_escaped(text))
-                                 : fmt::format("{} {:<7} {}\n", time, name, text);
+    const std::string line =
+        format_now.load() == LogFormat::Json
+            ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":\"{}\"}}\n", time, name, json_escaped(text))
+            : fmt::format("{} {:<7} {}\n", time, name, text);
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

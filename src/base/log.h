@@ -21,13 +21,11 @@ void log_line(LogLevel level, std::string_view text);
 
 template <class... Args>
 void log_debug(fmt::format_string<Args...> format, Args&&... args) {
-    if (log_level() <= LogLevel::Debug)
-        log_line(LogLevel::Debug, fmt::format(format, std::forward<Args>(args)...));
+    if (log_level() <= LogLevel::Debug) log_line(LogLevel::Debug, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
 void log_info(fmt::format_string<Args...> format, Args&&... args) {
-    if (log_level() <= LogLevel::Info)
-        log_line(LogLevel::Info, fmt::format(format, std::forward<Args>(args)...));
+    if (log_level() <= LogLevel::Info) log_line(LogLevel::Info, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
 void log_warning(fmt::format_string<Args...> format, Args&&... args) {
@@ -36,8 +34,7 @@ void log_warning(fmt::format_string<Args...> format, Args&&... args) {
 }
 template <class... Args>
 void log_error(fmt::format_string<Args...> format, Args&&... args) {
-    if (log_level() <= LogLevel::Error)
-        log_line(LogLevel::Error, fmt::format(format, std::forward<Args>(args)...));
+    if (log_level() <= LogLevel::Error) log_line(LogLevel::Error, fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace lineshaft

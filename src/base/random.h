@@ -1,5 +1,4 @@
-/// Randomness that is passed in, so that a run can be repeated from its seed. Not for secrets: access/ uses
-/// OpenSSL.
+/// Randomness that is passed in, so that a run can be repeated from its seed. Not for secrets: access/ uses OpenSSL.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,6 @@
 /// Result<T>: a value or an Error that says what to do about it.
 ///
-/// Errors:  codes, sentences and remedies come from api/errors.toml. A failure is handled, translated at a
-/// door
+/// Errors:  codes, sentences and remedies come from api/errors.toml. A failure is handled, translated at a door
 ///          or returned; logging and going on is none of them.
 #pragma once
 
@@ -13,8 +12,7 @@
 
 namespace lineshaft {
 
-/// What went wrong: the code for programs, the detail for the reader ("tag 'x' has no unit 'bar': use one of
-/// …").
+/// What went wrong: the code for programs, the detail for the reader ("tag 'x' has no unit 'bar': use one of …").
 class Error {
 public:
     explicit Error(ErrorCode code, std::string detail = {}) : code_(code), detail_(std::move(detail)) {}

@@ -34,7 +34,5 @@ using ShardId = Strong<struct ShardIdName, std::uint16_t>;
 
 template <class Name, class Raw>
 struct std::hash<lineshaft::Strong<Name, Raw>> {
-    std::size_t operator()(lineshaft::Strong<Name, Raw> id) const noexcept {
-        return std::hash<Raw>{}(id.value());
-    }
+    std::size_t operator()(lineshaft::Strong<Name, Raw> id) const noexcept { return std::hash<Raw>{}(id.value()); }
 };

@@ -26,8 +26,7 @@ int number(std::string_view text, std::size_t at, std::size_t digits) {
     return value;
 }
 
-/// Reads ".123456789" at `at` (moves it behind), as nanoseconds; digits beyond the ninth are cut. -1: no
-/// digit.
+/// Reads ".123456789" at `at` (moves it behind), as nanoseconds; digits beyond the ninth are cut. -1: no digit.
 std::int64_t decimals(std::string_view text, std::size_t& at) {
     std::int64_t ns = 0;
     int digits = 0;

@@ -10,10 +10,8 @@
 namespace lineshaft::flow {
 namespace {
 
-Counter crossings{"lineshaft_ingress_crossings_total", "",
-                  "Parts of reading batches carried to another shard"};
-Counter refusals{"lineshaft_ingress_full_total", "",
-                 "Offers not taken because a shard was full; the door waited"};
+Counter crossings{"lineshaft_ingress_crossings_total", "", "Parts of reading batches carried to another shard"};
+Counter refusals{"lineshaft_ingress_full_total", "", "Offers not taken because a shard was full; the door waited"};
 
 /// Gathers the receipts of the parts of one batch. Lives on the door's shard until the last part has settled.
 class Parts {
@@ -89,8 +87,8 @@ Ingress::Ingress(Shard& shard, Shards& shards, std::vector<ReadingSink*> homes)
     : shard_(shard), shards_(shards), homes_(std::move(homes)) {
     ASSERT(homes_.size() == shards_.count());
     for (std::size_t home = 0; home < homes_.size(); ++home) {
-        lanes_.push_back(std::make_unique<Lane>(
-            *homes_[home], [this, home] { shard_.post([this, home] { part_taken(home); }); }));
+        lanes_.push_back(
+            std::make_unique<Lane>(*homes_[home], [this, home] { shard_.post([this, home] { part_taken(home); }); }));
     }
 }
 
@@ -160,14 +158,13 @@ Took Ingress::offer_split(ReadingBatch& batch, Settled& settled) {
         ++lanes_[i]->in_flight;
         crossings.add();
         Settled part_settled = [this, receipt](Result<void> result) {
-            shard_.post([receipt, result = std::move(result)]() mutable {
-                Parts::settle(receipt, std::move(result));
-            });
+            shard_.post(
+                [receipt, result = std::move(result)]() mutable { Parts::settle(receipt, std::move(result)); });
         };
-        shards_.at(i).post([lane = lanes_[i].get(),
-                            part = Lane::Part{std::move(parts[i]), std::move(part_settled)}]() mutable {
-            lane->arrive(std::move(part));
-        });
+        shards_.at(i).post(
+            [lane = lanes_[i].get(), part = Lane::Part{std::move(parts[i]), std::move(part_settled)}]() mutable {
+                lane->arrive(std::move(part));
+            });
     }
     return Took::All;
 }

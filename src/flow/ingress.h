@@ -1,5 +1,4 @@
-/// From a door to the devices' home shards: splits a batch of readings, carries each part over, gathers the
-/// receipts.
+/// From a door to the devices' home shards: splits a batch of readings, carries each part over, gathers the receipts.
 ///
 ///   door's shard                                home shard of the device
 ///   adapter --> Ingress --(one post a part)--> ReadingSink (normaliser) --> store

@@ -22,8 +22,8 @@ std::string_view ReadingBatch::keep(std::string_view text) {
 
 std::string_view ReadingBatch::keep_whole(std::string text) { return kept_.emplace_back(std::move(text)); }
 
-void ReadingBatch::add(std::string_view device, std::string_view address, const Value& value,
-                       UtcTime source_time, Quality quality) {
+void ReadingBatch::add(std::string_view device, std::string_view address, const Value& value, UtcTime source_time,
+                       Quality quality) {
     Reading& r = readings.emplace_back();
     r.device = keep(device);
     r.address = keep(address);

@@ -30,13 +30,11 @@ struct Reading {
 
 /// Readings from one source. Move-only, so that the views stay good.
 ///
-/// A batch that lies on a device's home shard holds readings of that shard's devices only; flow::Ingress sees
-/// to it.
+/// A batch that lies on a device's home shard holds readings of that shard's devices only; flow::Ingress sees to it.
 class ReadingBatch {
 public:
     TenantId tenant{1};
-    std::string
-        source;  // Who speaks: "mqtt/filler-1", "http/telegraf", "modbus/capper". Numbers its samples.
+    std::string source;  // Who speaks: "mqtt/filler-1", "http/telegraf", "modbus/capper". Numbers its samples.
     UtcTime receive_time;
     std::vector<Reading> readings;
 

@@ -17,8 +17,7 @@ namespace lineshaft {
 /// One sample, for tests and cold paths.
 struct Sample {
     TagId tag;
-    UtcTime
-        source_time;  // When it was so, as the source says; the time of receipt if the source says nothing.
+    UtcTime source_time;   // When it was so, as the source says; the time of receipt if the source says nothing.
     UtcTime receive_time;  // When Lineshaft got it.
     Value value;
     Quality quality;

@@ -44,8 +44,7 @@ Result<Value> to_bool(const Value& value) {
     const double number = to_double(value);
     if (number == 0 || number == 1) return Value(number == 1);
     if (const auto* s = std::get_if<std::string>(&value)) {
-        if (*s == "true" || *s == "True" || *s == "TRUE" || *s == "1" || *s == "on" || *s == "ON")
-            return Value(true);
+        if (*s == "true" || *s == "True" || *s == "TRUE" || *s == "1" || *s == "on" || *s == "ON") return Value(true);
         if (*s == "false" || *s == "False" || *s == "FALSE" || *s == "0" || *s == "off" || *s == "OFF")
             return Value(false);
     }
@@ -68,8 +67,7 @@ Result<ValueType> value_type_from_text(std::string_view text) {
     for (const ValueType type : {ValueType::Bool, ValueType::Int, ValueType::Double, ValueType::String}) {
         if (to_text(type) == text) return type;
     }
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("type '{}' is none of bool, int, double, string", text));
+    return fail(ErrorCode::InvalidArgument, fmt::format("type '{}' is none of bool, int, double, string", text));
 }
 
 std::string to_text(const Value& value) {

@@ -17,10 +17,10 @@ namespace lineshaft::net {
 
 struct HttpClientRequest {
     std::string method = "GET";
-    std::string url;             // "http://127.0.0.1:8080/api/v1/tags?limit=10", http or https.
+    std::string url;  // "http://127.0.0.1:8080/api/v1/tags?limit=10", http or https.
     std::vector<std::pair<std::string, std::string>> headers;
     std::string body;
-    std::string trusted_ca;      // PEM for https; empty: the system's.
+    std::string trusted_ca;  // PEM for https; empty: the system's.
     Duration timeout = 30s;
 };
 
@@ -33,6 +33,7 @@ struct HttpClientResponse {
 Result<HttpClientResponse> request(const HttpClientRequest& request);
 
 /// As request, but hands the body over piece by piece; false from `piece` stops.
-Result<HttpClientResponse> request_streamed(const HttpClientRequest& request, std::move_only_function<bool(std::string_view)> piece);
+Result<HttpClientResponse> request_streamed(const HttpClientRequest& request,
+                                            std::move_only_function<bool(std::string_view)> piece);
 
 }  // namespace lineshaft::net

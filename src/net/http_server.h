@@ -19,9 +19,9 @@
 namespace lineshaft::net {
 
 struct HttpRequest {
-    std::string method;                    // "GET"
-    std::string path;                      // Percent-decoded, without the query: "/api/v1/values".
-    std::vector<std::pair<std::string, std::string>> query;    // Decoded, in order.
+    std::string method;                                      // "GET"
+    std::string path;                                        // Percent-decoded, without the query: "/api/v1/values".
+    std::vector<std::pair<std::string, std::string>> query;  // Decoded, in order.
     std::vector<std::pair<std::string, std::string>> headers;  // Names in lower case.
     std::string body;
     Peer peer;
@@ -83,7 +83,7 @@ public:
 struct TlsIdentity {
     std::string certificate_chain;
     std::string private_key;
-    std::string client_ca;   // Empty: client certificates are not asked for.
+    std::string client_ca;  // Empty: client certificates are not asked for.
 };
 
 class HttpServer {
@@ -93,6 +93,7 @@ public:
 };
 
 /// Serves `handler` at `at`. Without `tls` plain HTTP. Errors: PortTaken, InvalidArgument (bad PEM).
-Result<std::unique_ptr<HttpServer>> serve_http(Shard& shard, const Endpoint& at, const TlsIdentity* tls, HttpHandler& handler);
+Result<std::unique_ptr<HttpServer>> serve_http(Shard& shard, const Endpoint& at, const TlsIdentity* tls,
+                                               HttpHandler& handler);
 
 }  // namespace lineshaft::net

@@ -20,6 +20,7 @@ Result<std::unique_ptr<Network>> make_tls_network(Shard& shard, const TlsIdentit
 
 /// Carries a stream to another shard: bytes read on `from` are posted to `to` and the other way round, bounded by
 /// limits::stream_unsent_bytes_max. The result lives on `to`; `done` runs there.
-void hand_over(std::unique_ptr<Stream> stream, Shard& from, Shard& to, std::move_only_function<void(std::unique_ptr<Stream>)> done);
+void hand_over(std::unique_ptr<Stream> stream, Shard& from, Shard& to,
+               std::move_only_function<void(std::unique_ptr<Stream>)> done);
 
 }  // namespace lineshaft::net

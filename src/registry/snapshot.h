@@ -114,8 +114,7 @@ public:
     /// Tags of a tenant whose path is `prefix` or lies below it ("" is all), in path order.
     std::vector<const Tag*> tags_below(TenantId tenant, std::string_view prefix) const;
 
-    /// Ids touched since the snapshot before (created, changed or removed), so that shards refresh only
-    /// those.
+    /// Ids touched since the snapshot before (created, changed or removed), so that shards refresh only those.
     std::vector<TagId> changed_tags;
     std::vector<DeviceId> changed_devices;
     std::vector<RuleId> changed_rules;

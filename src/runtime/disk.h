@@ -3,8 +3,7 @@
 /// Threads: a Disk may be used from any thread; one file from one thread at a time. Calls block: on a worker
 /// pool only,
 ///          except at start.
-/// Errors:  NotFound, DiskFull, Io, Locked. After a failed sync() a file refuses everything (Io): the kernel
-/// may have
+/// Errors:  NotFound, DiskFull, Io, Locked. After a failed sync() a file refuses everything (Io): the kernel may have
 ///          dropped what it could not write, so no later success may be believed.
 #pragma once
 

@@ -1,8 +1,7 @@
 /// A connection as protocols see it: bytes in, bytes out, closing. TCP, TLS, WebSocket or simulated.
 ///
 /// Threads: own shard only.
-/// Limits:  limits::stream_unsent_bytes_max; a peer that does not read is cut (LimitExceeded) unless the
-/// owner
+/// Limits:  limits::stream_unsent_bytes_max; a peer that does not read is cut (LimitExceeded) unless the owner
 ///          watches unsent_bytes() and slows down first.
 #pragma once
 

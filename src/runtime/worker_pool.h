@@ -12,8 +12,7 @@ namespace lineshaft {
 
 class WorkerPool {
 public:
-    /// `threads` ≥ 1; with one thread work is done in the order of posting. `name` shows in top -H (≤ 15
-    /// bytes).
+    /// `threads` ≥ 1; with one thread work is done in the order of posting. `name` shows in top -H (≤ 15 bytes).
     static std::unique_ptr<WorkerPool> create(std::string name, std::size_t threads);
     virtual ~WorkerPool() = default;  // Finishes what was posted, then joins.
 

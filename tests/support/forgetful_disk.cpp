@@ -90,13 +90,11 @@ void ForgetfulDisk::lose_power(Tear tear, Random* random) {
         const std::size_t unsynced = content->bytes.size() - std::min(keep, content->bytes.size());
         if (tear == Tear::Random && random && unsynced > 0) {
             keep += random->below(unsynced + 1);
-            if (keep > content->synced_bytes && random->below(2) == 0)
-                content->bytes[keep - 1] ^= std::byte{0x5A};
+            if (keep > content->synced_bytes && random->below(2) == 0) content->bytes[keep - 1] ^= std::byte{0x5A};
         }
         // A new object: files opened before must not see what the reopened system writes.
         auto reborn = std::make_shared<Content>();
-        reborn->bytes.assign(content->bytes.begin(),
-                             content->bytes.begin() + static_cast<std::ptrdiff_t>(keep));
+        reborn->bytes.assign(content->bytes.begin(), content->bytes.begin() + static_cast<std::ptrdiff_t>(keep));
         reborn->synced_bytes = reborn->bytes.size();
         content = std::move(reborn);
     }
@@ -146,8 +144,7 @@ Result<void> ForgetfulDisk::count_sync() {
 Result<std::unique_ptr<AppendFile>> ForgetfulDisk::create(const std::string& path) {
     TRY_VOID(check_power());
     if (names_.contains(path)) return lineshaft::fail(ErrorCode::Conflict, path + " exists");
-    if (free_bytes_ && *free_bytes_ == 0)
-        return lineshaft::fail(ErrorCode::DiskFull, "the disk in memory is full");
+    if (free_bytes_ && *free_bytes_ == 0) return lineshaft::fail(ErrorCode::DiskFull, "the disk in memory is full");
     names_[path] = std::make_shared<Content>();
     return std::make_unique<ForgetfulFile>(*this, names_[path]);
 }
@@ -200,8 +197,7 @@ Result<void> ForgetfulDisk::rename(const std::string& from, const std::string& t
 
 Result<void> ForgetfulDisk::remove(const std::string& path) {
     TRY_VOID(check_power());
-    if (names_.erase(path) == 0 && directories_.erase(path) == 0)
-        return lineshaft::fail(ErrorCode::NotFound, path);
+    if (names_.erase(path) == 0 && directories_.erase(path) == 0) return lineshaft::fail(ErrorCode::NotFound, path);
     return {};
 }
 
@@ -235,9 +231,7 @@ Result<std::vector<std::string>> ForgetfulDisk::list(const std::string& director
     return found;
 }
 
-bool ForgetfulDisk::exists(const std::string& path) {
-    return names_.contains(path) || directories_.contains(path);
-}
+bool ForgetfulDisk::exists(const std::string& path) { return names_.contains(path) || directories_.contains(path); }
 
 Result<std::unique_ptr<DiskLock>> ForgetfulDisk::lock(const std::string& path) {
     TRY_VOID(check_power());

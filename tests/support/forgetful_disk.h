@@ -37,8 +37,7 @@ public:
     void kill_process();
     void set_free_bytes(std::uint64_t bytes) { free_bytes_ = bytes; }
     void fail_sync_after(std::uint64_t syncs) { sync_fails_in_ = syncs; }
-    /// Loses power by itself just before the n-th sync from now; is_dark() tells, and every call fails with
-    /// Io then.
+    /// Loses power by itself just before the n-th sync from now; is_dark() tells, and every call fails with Io then.
     void lose_power_at_sync(std::uint64_t syncs) { dark_in_ = syncs; }
     bool is_dark() const { return dark_; }
     std::uint64_t syncs() const { return syncs_; }

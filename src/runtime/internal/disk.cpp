@@ -22,8 +22,7 @@ std::unexpected<Error> io_error(const std::string& path, const char* what) {
     if (number == ENOENT) return fail(ErrorCode::NotFound, detail);
     if (number == ENOSPC || number == EDQUOT) return fail(ErrorCode::DiskFull, detail);
     if (number == EEXIST) return fail(ErrorCode::Conflict, detail);
-    if (number == EACCES || number == EPERM)
-        return fail(ErrorCode::Io, detail + " (check the owner and mode)");
+    if (number == EACCES || number == EPERM) return fail(ErrorCode::Io, detail + " (check the owner and mode)");
     return fail(ErrorCode::Io, detail);
 }
 
@@ -42,14 +41,12 @@ private:
 
 class SystemAppendFile final : public AppendFile {
 public:
-    SystemAppendFile(int fd, std::string path, std::uint64_t size)
-        : fd_(fd), path_(std::move(path)), size_(size) {}
+    SystemAppendFile(int fd, std::string path, std::uint64_t size) : fd_(fd), path_(std::move(path)), size_(size) {}
 
     Result<void> append(ByteView bytes) override {
         if (failed_) return fail(ErrorCode::Io, path_ + ": an earlier write or sync failed");
         while (!bytes.empty()) {
-            const ssize_t written =
-                ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_));
+            const ssize_t written = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_));
             if (written < 0 && errno == EINTR) continue;
             if (written < 0) return io_error(path_, "write");
             size_ += static_cast<std::uint64_t>(written);
@@ -90,8 +87,7 @@ public:
             if (got < 0 && errno == EINTR) continue;
             if (got < 0) return io_error(path_, "read");
             if (got == 0)
-                return fail(ErrorCode::Corrupt,
-                            fmt::format("{} ends before offset {}", path_, offset + into.size()));
+                return fail(ErrorCode::Corrupt, fmt::format("{} ends before offset {}", path_, offset + into.size()));
             offset += static_cast<std::uint64_t>(got);
             into = into.subspan(static_cast<std::size_t>(got));
         }
@@ -199,8 +195,7 @@ public:
         for (std::size_t at = 1; at != std::string::npos;) {
             at = path.find('/', at + 1);
             const std::string level = path.substr(0, at);
-            if (::mkdir(level.c_str(), 0700) != 0 && errno != EEXIST)
-                return io_error(level, "create directory");
+            if (::mkdir(level.c_str(), 0700) != 0 && errno != EEXIST) return io_error(level, "create directory");
         }
         struct stat info{};
         if (::stat(path.c_str(), &info) != 0) return io_error(path, "examine");

@@ -86,9 +86,7 @@ public:
 
     void defer(Task task) override { asio::defer(io_, std::move(task)); }
 
-    Timer after(Duration delay, Task task) override {
-        return start_timer(delay, Duration::zero(), std::move(task));
-    }
+    Timer after(Duration delay, Task task) override { return start_timer(delay, Duration::zero(), std::move(task)); }
     Timer every(Duration period, Task task) override {
         ASSERT(period > Duration::zero());
         return start_timer(period, period, std::move(task));
@@ -166,8 +164,7 @@ void Shards::must_run(std::size_t index, Task task) {
 }
 
 ShardId home_shard(TenantId tenant, std::string_view device, std::size_t shard_count) {
-    std::uint64_t hash =
-        0xCBF29CE484222325 ^ tenant.value();  // FNV-1a, then mixed: low bits of FNV are weak.
+    std::uint64_t hash = 0xCBF29CE484222325 ^ tenant.value();  // FNV-1a, then mixed: low bits of FNV are weak.
     for (const char c : device) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
     hash ^= hash >> 32;
     return ShardId(static_cast<std::uint16_t>(hash % shard_count));
