@@ -3,7 +3,7 @@
 /// Flow:    a request comes whole (body within limits, gzip/zstd left as sent), the answer goes back by `reply`.
 /// Threads: one HttpServer per shard; handlers are called on it and reply on it.
 /// Errors:  malformed requests, oversized headers or bodies and slow senders are answered and counted here.
-/// Limits:  limits::http_*, header time 10 s, idle 75 s.
+/// Limits:  HttpOptions; the defaults are limits::http_*, header time 10 s, idle 75 s.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "runtime/stream.h"
 
 namespace lineshaft::net {
@@ -44,10 +45,12 @@ struct HttpResponse {
     std::move_only_function<Result<std::optional<std::string>>()> pieces;
 };
 
-/// Called exactly once, then or later, on the server's shard. Safe after the peer is gone.
+/// Called exactly once, then or later, on the server's shard. Safe after the peer or the server is gone. Dropped without
+/// a call, it answers 500, so a forgotten request never hangs.
 using HttpReply = std::move_only_function<void(HttpResponse)>;
 
-/// One WebSocket after the upgrade, message-wise.
+/// One WebSocket after the upgrade, message-wise. Pings, pongs and the close handshake are the server's work. Good from
+/// on_open until on_closed; a server that is destroyed destroys its handlers without on_closed.
 class WebSocket {
 public:
     virtual ~WebSocket() = default;  // Cuts.

@@ -52,7 +52,8 @@ class Stream {
 public:
     /// Ends the connection at once; the handler hears nothing any more.
     virtual ~Stream() = default;
-    /// Begins to deliver to `handler`, which must outlive the stream.
+    /// Begins to deliver to `handler`, which must outlive the stream. A later call replaces the handler (an upgrade);
+    /// inside on_data the bytes not yet looked at are the caller's to pass on.
     virtual void start(StreamHandler& handler) = 0;
     /// Queues `bytes` (copied). What is queued during one task goes out in one system call.
     virtual void send(ByteView bytes) = 0;
