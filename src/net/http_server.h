@@ -45,8 +45,8 @@ struct HttpResponse {
     std::move_only_function<Result<std::optional<std::string>>()> pieces;
 };
 
-/// Called exactly once, then or later, on the server's shard. Safe after the peer or the server is gone. Dropped without
-/// a call, it answers 500, so a forgotten request never hangs.
+/// Called exactly once, then or later, on the server's shard. Safe after the peer or the server is gone. Dropped
+/// without a call, it answers 500, so a forgotten request never hangs.
 using HttpReply = std::move_only_function<void(HttpResponse)>;
 
 /// One WebSocket after the upgrade, message-wise. Pings, pongs and the close handshake are the server's work. Good from
@@ -89,14 +89,42 @@ struct TlsIdentity {
     std::string client_ca;  // Empty: client certificates are not asked for.
 };
 
-class HttpServer {
-public:
-    virtual ~HttpServer() = default;
-    virtual Endpoint endpoint() const = 0;
+/// What a server bears. The defaults are for production; tests shorten the times.
+struct HttpOptions {
+    std::size_t header_bytes_max = limits::http_header_bytes_max;
+    std::size_t body_bytes_max = limits::http_body_bytes_max;
+    std::size_t connections_max = limits::http_connections_max;  // Per server, so per shard.
+    std::size_t connections_per_host_max = 1024;                 // Not for loopback.
+    std::size_t websocket_message_bytes_max = limits::websocket_message_bytes_max;
+    Duration header_timeout = 10s;  // From the first byte of a request to its empty line.
+    Duration body_timeout = 20s;    // Within each such span body_progress_bytes_min must come, or the rest.
+    std::size_t body_progress_bytes_min = 1024;
+    Duration idle_timeout = 75s;   // Between requests, and before the first.
+    Duration write_timeout = 60s;  // Without any byte taken by the peer.
+    Duration ping_interval = 30s;  // WebSocket; silence of two intervals ends it.
+    Duration close_timeout = 5s;   // WebSocket: for the peer's answer to our close frame.
 };
 
-/// Serves `handler` at `at`. Without `tls` plain HTTP. Errors: PortTaken, InvalidArgument (bad PEM).
+class HttpServer {
+public:
+    virtual ~HttpServer() = default;  // Cuts every connection.
+    virtual Endpoint endpoint() const = 0;
+    virtual std::size_t connection_count() const = 0;
+    /// New connections see the new certificates; the others go on.
+    /// Errors: InvalidArgument (bad PEM; the old ones stay), NotSupported on a plain server.
+    virtual Result<void> set_identity(const TlsIdentity& identity) = 0;
+    /// Refuses new connections, lets requests in work be answered (at most `within`), closes the others. `done`
+    /// runs on this shard when no connection is left.
+    virtual void close(Duration within, std::move_only_function<void()> done) = 0;
+};
+
+/// Serves `handler` at `at`; it must outlive the server. Without `tls` plain HTTP.
+/// Errors: PortTaken, Forbidden, InvalidArgument (bad PEM or address).
 Result<std::unique_ptr<HttpServer>> serve_http(Shard& shard, const Endpoint& at, const TlsIdentity* tls,
-                                               HttpHandler& handler);
+                                               HttpHandler& handler, const HttpOptions& options = {});
+
+/// The same on any network, for tests and simulation; `network` must outlive the server.
+Result<std::unique_ptr<HttpServer>> serve_http(Shard& shard, Network& network, const Endpoint& at,
+                                               HttpHandler& handler, const HttpOptions& options = {});
 
 }  // namespace lineshaft::net
