@@ -1,0 +1,124 @@
+/// The historian: keeps every sample of a shard's tags and gives it back by tag and time.
+///
+/// Flow:    takes batches (flow::DurableSink): log + memory table --flush--> segments, one UTC day each; gives last
+///          values, scans and reductions over all of them. For one tag and source time the last received wins.
+/// Threads: one Historian per shard, own shard only; other shards go through store/historians.h. Syncs run on the log
+///          pool, flushes and compactions on the disk pool.
+/// Errors:  Locked, Corrupt, VersionUnknown, DiskFull, Io, NotFound, InvalidArgument, Closed.
+/// Limits:  limits::wal_unsynced_bytes_max and twice Options::memtable_bytes; beyond either is_ready() is false.
+/// Formats: docs/formats/wal.md, docs/formats/segment.md.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flow/sample_sink.h"
+#include "runtime/disk.h"
+#include "runtime/shard.h"
+#include "runtime/worker_pool.h"
+#include "store/series.h"
+
+namespace lineshaft::store {
+
+inline constexpr std::size_t chunk_rows_max = 4096;
+inline constexpr std::size_t reduction_buckets_max = 100'000;
+
+struct Options {
+    std::string path;                               // A directory of this shard's own.
+    std::size_t memtable_bytes = 64 * 1024 * 1024;  // Flushed when it holds this much.
+    std::size_t log_file_bytes = 64 * 1024 * 1024;  // A log file is rolled at this size.
+    std::size_t segments_per_day_max = 6;           // More that overlap a day are merged into one.
+    Duration flush_age = 6h;                        // What lies in memory longer is flushed.
+    std::optional<Duration> retention_age;          // Whole segments older than this go. None: keep for ever.
+    std::optional<std::uint64_t> retention_bytes;   // Oldest segments go beyond this. None: no bound.
+};
+
+/// A walk over one tag's samples. Sees what was there when it was made; holds its segments alive, also across
+/// compaction and retention, so do not keep it for hours. Own shard, or moved whole to another thread.
+class Scan {
+public:
+    class Walk;
+    explicit Scan(std::unique_ptr<Walk> walk);
+    Scan(Scan&&) noexcept;
+    Scan& operator=(Scan&&) noexcept;
+    ~Scan();
+    /// Fills `into` with the next 1 … chunk_rows_max samples; false at the end.
+    bool next(Chunk& into);
+    /// Blocks passed over so far because their checksum failed.
+    std::uint64_t damaged_blocks() const;
+
+private:
+    std::unique_ptr<Walk> walk_;
+};
+
+/// A reduction in steps, so that a decade does not hold up the shard. Own shard, or moved whole to another thread.
+class Reducer {
+public:
+    class Walk;
+    explicit Reducer(std::unique_ptr<Walk> walk);
+    Reducer(Reducer&&) noexcept;
+    Reducer& operator=(Reducer&&) noexcept;
+    ~Reducer();
+    /// Works through about `blocks` blocks; false when all is done.
+    bool step(std::size_t blocks = 256);
+    /// After the last step.
+    Reduction take();
+
+private:
+    std::unique_ptr<Walk> walk_;
+};
+
+class Historian final : public flow::DurableSink {
+public:
+    /// Opens or creates the store in `options.path` and replays its log: blocks, for start-up only.
+    /// Errors: Locked, VersionUnknown, DiskFull, Io. Damaged files are set aside and reported in stats().
+    static Result<std::unique_ptr<Historian>> create(Shard& shard, Disk& disk, WorkerPool& log_pool,
+                                                     WorkerPool& disk_pool, Options options);
+    ~Historian() override;  // After close.
+
+    /// Names a tag before its first sample, or anew; goes to the log with the next batch that needs it.
+    void register_series(TagId tag, const SeriesInfo& info);
+    /// The id of a source's name, made on first use; kept for ever.
+    SourceId source_id(std::string_view name);
+    /// The highest sequence number taken from `source`, 0 before the first.
+    std::uint64_t last_sequence(SourceId source) const;
+
+    bool is_ready() const override;
+    /// Visible to readers at once; durable when when_durable says so.
+    void offer(const Batch& batch) override;
+    void when_durable(flow::Settled settled) override;
+    void when_ready(Task task) override;
+
+    /// None before the first sample.
+    std::optional<LastValue> last(TagId tag);
+    /// Samples with from ≤ source time < to. Errors: NotFound (no such series), InvalidArgument (to < from).
+    Result<Scan> scan(TagId tag, UtcTime from, UtcTime to);
+    /// At most `limit` of them, at once; `more` says that there are others.
+    Result<Chunk> scan(TagId tag, UtcTime from, UtcTime to, std::size_t limit);
+    /// Buckets begin at whole multiples of `resolution` since 1970.
+    /// Errors: NotFound, InvalidArgument (more than reduction_buckets_max buckets).
+    Result<Reducer> reducer(TagId tag, UtcTime from, UtcTime to, Duration resolution);
+    Result<Reduction> reduce(TagId tag, UtcTime from, UtcTime to, Duration resolution);
+    Result<Completeness> completeness(TagId tag, UtcTime from, UtcTime to);
+
+    std::vector<Series> series() const;
+    Stats stats() const;
+
+    /// Moves what is in memory to segments; `done` runs on this shard when it is on disk, or with why not.
+    void flush(flow::Settled done);
+    /// Refuses new work, settles what was offered, waits for what runs. `done` runs on this shard.
+    void close(Task done);
+
+    class Body;  // Private: see internal/.
+
+private:
+    explicit Historian(std::unique_ptr<Body> body);
+    std::unique_ptr<Body> body_;
+};
+
+/// The finest usual step (1 ms … 1 week) that cuts [from, to) into at most `buckets_max` buckets.
+Duration resolution_for(UtcTime from, UtcTime to, std::size_t buckets_max);
+
+}  // namespace lineshaft::store

@@ -1,0 +1,51 @@
+/// All shards' historians behind calls that any shard may make; the answer comes back on the caller's shard.
+///
+/// Flow:    caller --post--> home shard of the tag: Historian --post--> caller.
+/// Threads: any shard, except create and close: see there.
+/// Errors:  as Historian; Closed after close.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "store/historian.h"
+
+namespace lineshaft::store {
+
+class Historians {
+public:
+    template <class T>
+    using Done = std::move_only_function<void(T)>;
+
+    /// One historian per shard in `options.path`/shard-<n>. Start-up, before the shards run. Errors: as
+    /// Historian::create.
+    static Result<std::unique_ptr<Historians>> create(Shards& shards, Disk& disk, WorkerPool& log_pool,
+                                                      WorkerPool& disk_pool, const Options& options);
+    ~Historians();
+
+    /// For code that lives on shard `home` itself.
+    Historian& at(ShardId home);
+
+    void post_last(Shard& caller, ShardId home, std::vector<TagId> tags,
+                   Done<std::vector<std::optional<LastValue>>> done);
+    /// At most `limit` samples; go on after the last one while `more` is set.
+    void post_scan(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, std::size_t limit,
+                   Done<Result<Chunk>> done);
+    /// Works in steps, so that the home shard stays quick.
+    void post_reduce(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, Duration resolution,
+                     Done<Result<Reduction>> done);
+    /// Of all shards together.
+    void post_stats(Shard& caller, Done<Stats> done);
+    void post_series(Shard& caller, Done<std::vector<Series>> done);
+    void post_flush(Shard& caller, Done<Result<void>> done);
+
+    /// Closes every historian; `done` runs on `caller` when all have.
+    void close(Shard& caller, Task done);
+
+private:
+    explicit Historians(Shards& shards) : shards_(shards) {}
+    Shards& shards_;
+    std::vector<std::unique_ptr<Historian>> homes_;
+};
+
+}  // namespace lineshaft::store

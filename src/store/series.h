@@ -1,0 +1,127 @@
+/// What the historian says about a series, a value, a stretch of time and itself: plain values.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/strong.h"
+#include "base/time.h"
+#include "model/quality.h"
+#include "model/value.h"
+
+namespace lineshaft::store {
+
+/// What makes files self-describing: with the file alone one can name every value in it.
+struct SeriesInfo {
+    std::string path;  // "Acme/Lyon/Packing/Line3/Filler/temperature".
+    std::string unit;  // UCUM, or empty.
+    ValueType type = ValueType::Double;
+    std::string device;
+    TenantId tenant{1};
+    friend bool operator==(const SeriesInfo&, const SeriesInfo&) = default;
+};
+
+/// A series in a listing.
+struct Series {
+    TagId tag;
+    SeriesInfo info;
+};
+
+/// The newest sample of a tag, by source time.
+struct LastValue {
+    UtcTime source_time;
+    UtcTime receive_time;  // Samples with a source time of their own: to the millisecond, rounded up.
+    Value value;
+    Quality quality;
+};
+
+/// Samples of one tag in parallel columns, oldest first; strings as in Batch.
+struct Chunk {
+    std::vector<UtcTime> source_times;
+    std::vector<UtcTime> receive_times;
+    std::vector<ValueType> types;
+    std::vector<std::uint64_t> bits;
+    std::vector<Quality> qualities;
+    std::string text;
+    bool more = false;  // The limit ended it, not the range: go on after the last source time.
+
+    std::size_t size() const { return source_times.size(); }
+    bool empty() const { return source_times.empty(); }
+    void clear();
+    void append(const Chunk& other, std::size_t first, std::size_t count);
+    std::string_view text_at(std::size_t row) const {
+        return std::string_view(text).substr(bits[row] >> 32, bits[row] & 0xFFFFFFFF);
+    }
+    Value value_at(std::size_t row) const;
+    /// NaN for strings.
+    double number_at(std::size_t row) const;
+};
+
+/// Samples of one tag within [start, start + resolution). Extremes, sum, first and last are of the *usable* samples:
+/// a number (bools are 0 and 1), not NaN, and not Bad; NaN where there is none.
+struct Bucket {
+    UtcTime start;
+    double min = std::numeric_limits<double>::quiet_NaN();
+    double max = std::numeric_limits<double>::quiet_NaN();
+    double first = std::numeric_limits<double>::quiet_NaN();
+    double last = std::numeric_limits<double>::quiet_NaN();
+    double sum = 0;
+    std::uint64_t count = 0;   // All samples.
+    std::uint64_t usable = 0;  // Those in min, max, sum, first, last.
+    std::uint64_t good = 0;
+    std::uint64_t uncertain = 0;  // The rest is bad.
+    Quality worst;
+    double mean() const {
+        return usable ? sum / static_cast<double>(usable) : std::numeric_limits<double>::quiet_NaN();
+    }
+};
+
+/// The buckets that hold samples, oldest first; empty ones are left out.
+struct Reduction {
+    Duration resolution{};
+    std::vector<Bucket> buckets;
+    std::uint64_t damaged_blocks = 0;  // In the range, left out because their checksum failed.
+};
+
+struct Completeness {
+    std::uint64_t samples = 0;
+    std::uint64_t good = 0;
+    std::uint64_t uncertain = 0;
+    std::uint64_t bad = 0;
+    std::uint64_t damaged_blocks = 0;
+};
+
+enum class State : std::uint8_t {
+    Ok,
+    DiskFull,  // Takes nothing until there is space again; reads work.
+    Failed,    // The disk refused a write; takes nothing until a new log file works; reads work.
+    Closed,
+};
+std::string_view to_text(State state);
+
+struct Stats {
+    std::uint64_t series = 0;
+    std::uint64_t samples = 0;  // In segments and in memory.
+    std::uint64_t segment_samples = 0;
+    std::uint64_t segment_bytes = 0;
+    std::uint64_t segments = 0;
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t wal_bytes = 0;
+    std::uint64_t damaged_blocks = 0;  // Found since start; isolated, never served.
+    std::uint64_t damaged_files = 0;   // Set aside as *.corrupt.
+    UtcTime oldest;
+    UtcTime newest;
+    State state = State::Ok;
+    std::string detail;  // Why the state is not Ok, or what was found damaged.
+    double bytes_per_sample() const {
+        return segment_samples ? static_cast<double>(segment_bytes) / static_cast<double>(segment_samples) : 0;
+    }
+    /// Sums, extremes, and the worse state.
+    void add(const Stats& other);
+};
+
+}  // namespace lineshaft::store
