@@ -1,21 +1,22 @@
 /// What the plant consists of, as every shard sees it: immutable, versioned.
 ///
+/// A version shares what did not change with the one before, so that a new one costs what changed and not what is there.
+///
 /// Threads: a snapshot may be read from any thread; it never changes.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/strong.h"
 #include "base/time.h"
 #include "model/event.h"
 #include "model/value.h"
+#include "registry/table.h"
 #include "runtime/snapshot.h"
 
 namespace lineshaft::registry {
@@ -27,6 +28,7 @@ struct Tenant {
     TenantId id;
     TenantId parent;  // None for the first.
     std::string name;
+    std::uint64_t version = 0;  // Of this row, from 1: what an update must name.
 };
 
 struct Asset {
@@ -51,6 +53,7 @@ struct Device {
     std::string settings;  // JSON of the adapter: see docs (Modbus: address, unit, polling, register map).
     DeviceState state = DeviceState::Discovered;
     UtcTime first_heard;
+    std::uint64_t version = 0;
 };
 
 /// One limit of a tag's alarm rule.
@@ -90,17 +93,18 @@ struct Tag {
     double deadband = 0;                          // Changes of at most this size are not kept; 0 keeps all.
     std::optional<double> range_low, range_high;  // Engineering range.
     bool writable = false;
+    std::uint64_t version = 0;
 };
 
 /// All of it.
 class Snapshot {
 public:
     std::uint64_t version = 0;  // Rises with every change.
-    std::unordered_map<TenantId, std::shared_ptr<const Tenant>> tenants;
-    std::unordered_map<AssetId, std::shared_ptr<const Asset>> assets;
-    std::unordered_map<DeviceId, std::shared_ptr<const Device>> devices;
-    std::unordered_map<TagId, std::shared_ptr<const Tag>> tags;
-    std::unordered_map<RuleId, std::shared_ptr<const AlarmRule>> rules;
+    Table<TenantId, Tenant> tenants;
+    Table<AssetId, Asset> assets;
+    Table<DeviceId, Device> devices;
+    Table<TagId, Tag> tags;
+    Table<RuleId, AlarmRule> rules;
 
     /// By name within a tenant; null when there is none.
     const Device* device_named(TenantId tenant, std::string_view name) const;
@@ -121,11 +125,10 @@ public:
 
 private:
     friend class SnapshotBuilder;
-    // (tenant, name) -> id, ordered for prefix scans. Shared between versions that did not touch them.
-    std::shared_ptr<const std::map<std::pair<TenantId, std::string>, TagId, std::less<>>> tags_by_path_;
-    std::shared_ptr<const std::map<std::pair<TenantId, std::string>, DeviceId, std::less<>>> devices_by_name_;
-    std::unordered_map<DeviceId, std::vector<TagId>> tags_of_device_;
-    std::unordered_map<TagId, std::vector<RuleId>> rules_of_tag_;
+    Index<TagId> tags_by_path_;
+    Index<DeviceId> devices_by_name_;
+    Table<DeviceId, std::vector<TagId>> tags_of_device_;
+    Table<TagId, std::vector<RuleId>> rules_of_tag_;
 };
 
 }  // namespace lineshaft::registry
