@@ -77,6 +77,8 @@ public:
 private:
     bool read_line(const char* at, const char* end);
     const char* read_field(const char* at, const char* end);
+    const char* read_word(const char* at, const char* end, Field& field);
+    const char* read_text(const char* at, const char* end, Field& field);
     bool read_time(const char* at, const char* end);
     bool complain(std::string message);
 
@@ -95,7 +97,7 @@ private:
 /// "cpu,region=b,host=a" is "cpu/a/b". Errors: Malformed (no measurement, tag without value, not UTF-8), TooLarge.
 Result<std::string> device_name(std::string_view key);
 
-/// A field's name without its escapes ("\," "\=" "\ " and "\\").
+/// A field's name without its escapes ("\," "\=" "\ "); any other backslash stands for itself.
 std::string unescape_name(std::string_view name);
 /// A string value without its escapes ("\"" and "\\").
 std::string unescape_text(std::string_view text);
