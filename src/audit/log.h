@@ -58,7 +58,7 @@ struct Filter {
 };
 
 struct Page {
-    std::vector<Kept> items;            // Newest first.
+    std::vector<Kept> items;            // Newest first; may be fewer than asked for although there is a next page.
     std::optional<std::uint64_t> next;  // Cursor of the following page.
 };
 
@@ -77,7 +77,7 @@ class Log {
 public:
     struct Options {
         std::string directory;
-        std::uint64_t segment_bytes_max = 64 * 1024 * 1024;
+        std::uint64_t segment_bytes_max = 16 * 1024 * 1024;
     };
 
     /// Opens or creates the log. A torn tail (an entry that nobody was told of) is cut off. Damage anywhere else leaves
@@ -104,18 +104,12 @@ public:
     static Result<Verdict> verify(Disk& disk, const std::string& directory);
 
 private:
-    class Writer;
-    Log(Disk& disk, WorkerPool& pool, Options options, std::unique_ptr<Writer> writer);
+    struct State;
+    explicit Log(std::unique_ptr<State> state);
+    void add(Entry entry, std::move_only_function<void(Result<std::uint64_t>)> answer);
     void keep_waiting();
 
-    struct Waiting;
-    struct Shared;
-    // Set once.
-    Disk& disk_;
-    WorkerPool& pool_;
-    const Options options_;
-    // Guarded by the mutex in Shared.
-    std::unique_ptr<Shared> shared_;
+    std::unique_ptr<State> state_;
 };
 
 }  // namespace lineshaft::audit

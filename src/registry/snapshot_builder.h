@@ -38,9 +38,8 @@ public:
     SnapshotOf<Snapshot> build();
 
 private:
-    void note(TagId id);
-    void note(DeviceId id);
-    void note(RuleId id);
+    template <class Owner, class Id>
+    static void leave(Table<Owner, std::vector<Id>>& lists, Owner owner, Id id);
 
     Snapshot next_;
 };

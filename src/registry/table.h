@@ -116,11 +116,22 @@ private:
     void put(Id id, std::shared_ptr<const T> value) {
         size_ += writable(bucket_of(id)).insert_or_assign(id, std::move(value)).second ? 1 : 0;
     }
+    /// The value to change in place: made, or copied first if an older version holds it too.
+    T& ensure(Id id) {
+        auto& held = writable(bucket_of(id))[id];
+        if (!held) {
+            ++size_;
+            held = std::make_shared<T>();
+        } else if (held.use_count() != 1) {
+            held = std::make_shared<T>(*held);
+        }
+        return const_cast<T&>(*held);  // Made above as a T that is not const.
+    }
     void remove(Id id) {
         if (contains(id)) size_ -= writable(bucket_of(id)).erase(id);
     }
     Bucket& writable(std::size_t bucket) {
-        // Only this table knows a map that is held once, and a table that is being changed is known to one thread.
+        // A map that is held once was made for this version: the version before outlives the change and holds its own.
         auto& held = buckets_[bucket];
         if (!held) {
             held = std::make_shared<Bucket>();
