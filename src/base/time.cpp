@@ -113,11 +113,14 @@ Result<UtcTime> parse_time(std::string_view text, UtcTime now) {
     std::int64_t number = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (code == std::errc{} && end == text.data() + text.size()) {
-        const std::int64_t size = std::llabs(number);
-        if (size < 100'000'000'000) return UtcTime(number * ns_per_s);
-        if (size < 100'000'000'000'000) return UtcTime(number * 1'000'000);
-        if (size < 100'000'000'000'000'000) return UtcTime(number * 1'000);
-        return UtcTime(number);
+        const std::int64_t size = number == INT64_MIN ? INT64_MAX : std::llabs(number);
+        const std::int64_t unit = size < 100'000'000'000           ? ns_per_s
+                                  : size < 100'000'000'000'000     ? 1'000'000
+                                  : size < 100'000'000'000'000'000 ? 1'000
+                                                                   : 1;
+        std::int64_t ns = 0;
+        if (__builtin_mul_overflow(number, unit, &ns)) return not_a_time(text);
+        return UtcTime(ns);
     }
     if (text.starts_with('-')) {
         const auto span = parse_duration(text.substr(1));
