@@ -1,0 +1,29 @@
+/// A question about the past and its answer, in the three forms it is given in.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "north/rest/internal/call.h"
+
+namespace lineshaft::rest {
+
+struct HistorySeries {
+    const registry::Tag* tag = nullptr;
+    bool is_raw = false;
+    store::Chunk raw;
+    store::Reduction reduced;
+};
+
+struct HistoryAnswer {
+    SnapshotOf<registry::Snapshot> snapshot;  // Keeps the tags alive.
+    UtcTime from, to;
+    std::vector<HistorySeries> series;
+};
+
+Json history_json(const HistoryAnswer& answer);
+std::string history_csv(const HistoryAnswer& answer);
+/// docs/formats/columns.md.
+std::string history_columns(const HistoryAnswer& answer);
+
+}  // namespace lineshaft::rest
