@@ -1,0 +1,3 @@
+import { startText } from './startText';
+
+startText();

@@ -1,0 +1,10 @@
+import 'i18next';
+import type catalogue from '../app/locales/en.json';
+
+// Makes an unknown key a compile error.
+declare module 'i18next' {
+  interface CustomTypeOptions {
+    defaultNS: 'translation';
+    resources: { translation: typeof catalogue };
+  }
+}

@@ -1,0 +1,9 @@
+import { Page } from '../parts/Page';
+
+export default function ApiExplorer() {
+  return (
+    <Page title="ApiExplorer">
+      <span />
+    </Page>
+  );
+}

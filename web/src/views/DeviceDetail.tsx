@@ -1,0 +1,9 @@
+import { Page } from '../parts/Page';
+
+export default function DeviceDetail() {
+  return (
+    <Page title="DeviceDetail">
+      <span />
+    </Page>
+  );
+}

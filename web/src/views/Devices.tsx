@@ -1,0 +1,9 @@
+import { Page } from '../parts/Page';
+
+export default function Devices() {
+  return (
+    <Page title="Devices">
+      <span />
+    </Page>
+  );
+}

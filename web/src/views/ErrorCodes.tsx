@@ -1,0 +1,9 @@
+import { Page } from '../parts/Page';
+
+export default function ErrorCodes() {
+  return (
+    <Page title="ErrorCodes">
+      <span />
+    </Page>
+  );
+}

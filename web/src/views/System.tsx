@@ -1,0 +1,9 @@
+import { Page } from '../parts/Page';
+
+export default function System() {
+  return (
+    <Page title="System">
+      <span />
+    </Page>
+  );
+}

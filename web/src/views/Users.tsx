@@ -1,0 +1,9 @@
+import { Page } from '../parts/Page';
+
+export default function Users() {
+  return (
+    <Page title="Users">
+      <span />
+    </Page>
+  );
+}
