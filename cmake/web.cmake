@@ -8,7 +8,6 @@ enable_language(ASM)
 set(web_out ${CMAKE_BINARY_DIR}/web)
 set(web_source ${CMAKE_SOURCE_DIR}/src/north/ui/internal/notice)
 set(web_depends "")
-set(web_node "")
 file(GLOB web_notice CONFIGURE_DEPENDS ${web_source}/*)
 
 if(LINESHAFT_WEB)
@@ -19,9 +18,9 @@ if(LINESHAFT_WEB)
       "  try  tools/setup build          (installs them)\n"
       "  or   cmake -DLINESHAFT_WEB=OFF  (builds without the web UI)")
   endif()
-  set(web_node ${LINESHAFT_NODE})
   set(web_source ${CMAKE_SOURCE_DIR}/web/dist)
-  file(GLOB_RECURSE web_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/web/src/* ${CMAKE_SOURCE_DIR}/web/public/*)
+  file(GLOB_RECURSE web_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/web/src/* ${CMAKE_SOURCE_DIR}/web/public/*
+       ${CMAKE_SOURCE_DIR}/web/tools/*)
   file(GLOB web_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/web/*.json ${CMAKE_SOURCE_DIR}/web/*.ts
        ${CMAKE_SOURCE_DIR}/web/*.js ${CMAKE_SOURCE_DIR}/web/*.cjs ${CMAKE_SOURCE_DIR}/web/*.mjs ${CMAKE_SOURCE_DIR}/web/index.html)
   get_filename_component(node_folder ${LINESHAFT_NODE} DIRECTORY)
@@ -31,7 +30,7 @@ if(LINESHAFT_WEB)
     COMMAND ${CMAKE_COMMAND} -E env --modify PATH=path_list_prepend:${node_folder}
             ${LINESHAFT_NPM} --prefix ${CMAKE_SOURCE_DIR}/web run --silent build
     COMMAND ${CMAKE_COMMAND} -E touch ${web_out}/built.stamp
-    DEPENDS ${web_sources} ${web_files}
+    DEPENDS ${web_sources} ${web_files} ${CMAKE_SOURCE_DIR}/api/errors.toml
     COMMENT "Building the web UI"
     USES_TERMINAL VERBATIM)
   set(web_depends ${web_out}/built.stamp)
@@ -39,7 +38,7 @@ endif()
 
 add_custom_command(
   OUTPUT ${web_out}/web_assets.S ${web_out}/web_assets.cpp
-  COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/embed.py --source ${web_source} --out ${web_out} --node "${web_node}"
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/embed.py --source ${web_source} --out ${web_out}
   COMMAND ${CMAKE_COMMAND} -E touch ${web_out}/web_assets.S ${web_out}/web_assets.cpp
   DEPENDS ${web_depends} ${web_notice} ${CMAKE_SOURCE_DIR}/tools/embed.py
   COMMENT "Embedding the web UI"

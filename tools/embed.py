@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Turns the files of a folder into an assembly file and a C++ table, so that the web UI is part of the program.
 
-    embed.py --source FOLDER --out FOLDER [--node PATH]
+    embed.py --source FOLDER --out FOLDER
 
-Each file is kept raw, as gzip and (with Node, whose zlib can) as brotli; a compressed form that is not at least a tenth
-smaller is left out. The table is src/north/ui/internal/embedded.h. Files below assets/ carry a hash in their name.
+Each file is kept raw, as gzip and as brotli: NAME.gz and NAME.br beside it are taken where the web build has made them,
+else gzip is made here. A compressed form that is not at least a tenth smaller is left out. The table is
+src/north/ui/internal/embedded.h. Files below assets/ carry a hash in their name.
 """
 import argparse
 import gzip
 import hashlib
 import json
 import pathlib
-import subprocess
 import sys
 
 CONTENT_TYPES = {
@@ -23,42 +23,27 @@ CONTENT_TYPES = {
 }
 COMPRESSED_ALREADY = {".png", ".ico", ".jpg", ".webp", ".woff2"}
 
-# Reads names from stdin, writes NAME.br beside the copy of each file.
-BROTLI = """
-const zlib = require("zlib"), fs = require("fs");
-for (const [from, to] of JSON.parse(fs.readFileSync(0, "utf8"))) {
-    const bytes = fs.readFileSync(from);
-    fs.writeFileSync(to, zlib.brotliCompressSync(bytes, {params: {
-        [zlib.constants.BROTLI_PARAM_QUALITY]: 11, [zlib.constants.BROTLI_PARAM_SIZE_HINT]: bytes.length}}));
-}
-"""
-
-
 def collect(source):
-    """The files, in one order on every machine."""
-    return sorted((p for p in source.rglob("*") if p.is_file() and not p.name.startswith(".")),
-                  key=lambda p: p.relative_to(source).as_posix())
+    """The files, in one order on every machine, without their compressed twins."""
+    files = {p.relative_to(source).as_posix(): p for p in source.rglob("*") if p.is_file() and not p.name.startswith(".")}
+    return [path for name, path in sorted(files.items())
+            if not (path.suffix in (".gz", ".br") and name[:-3] in files)]
 
 
-def compress(files, out, node):
+def compress(files, out):
     """path -> {"gzip": file, "brotli": file} for the forms that are worth it."""
-    forms, jobs = {}, []
+    forms = {}
     for index, path in enumerate(files):
-        forms[path] = {}
         if path.suffix in COMPRESSED_ALREADY:
+            forms[path] = {}
             continue
-        packed = out / f"{index}.gz"
-        # A fixed time in the header: the same sources give the same program.
-        packed.write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
-        forms[path]["gzip"] = packed
-        forms[path]["brotli"] = out / f"{index}.br"
-        jobs.append([str(path), str(out / f"{index}.br")])
-    if node and jobs:
-        subprocess.run([node, "-e", BROTLI], input=json.dumps(jobs), text=True, check=True)
-    for path, packed in forms.items():
-        for form, file in list(packed.items()):
-            if not file.exists() or file.stat().st_size > path.stat().st_size * 0.9:
-                del packed[form]
+        twins = {"gzip": path.with_name(path.name + ".gz"), "brotli": path.with_name(path.name + ".br")}
+        if not twins["gzip"].exists():
+            twins["gzip"] = out / f"{index}.gz"
+            # A fixed time in the header: the same sources give the same program.
+            twins["gzip"].write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
+        forms[path] = {form: file for form, file in twins.items()
+                       if file.exists() and file.stat().st_size <= path.stat().st_size * 0.9}
     return forms
 
 
@@ -71,20 +56,20 @@ def write_if_changed(path, text):
         path.write_text(text)
 
 
-def embed(source, out, node):
+def embed(source, out):
     out.mkdir(parents=True, exist_ok=True)
-    for old in list(out.glob("*.gz")) + list(out.glob("*.br")):
+    for old in out.glob("*.gz"):
         old.unlink()
     files = collect(source)
     if not files:
         sys.exit(f"error: no files in {source}: the web build has produced nothing")
-    forms = compress(files, out, node)
+    forms = compress(files, out)
     # Read-only data of the program; the assembler copies the bytes, so no compiler has to parse them.
     assembly = ['    .section .note.GNU-stack,"",%progbits', "    .section .rodata.web,\"a\",%progbits"]
     rows, symbols = [], []
 
     def place(symbol, file):
-        assembly.extend([f"    .balign 16", f"    .globl {symbol}", f"{symbol}:", f"    .incbin {quoted(file.resolve())}"])
+        assembly.extend(["    .balign 16", f"    .globl {symbol}", f"{symbol}:", f"    .incbin {quoted(file.resolve())}"])
         symbols.append(f"extern const char {symbol}[];")
         return f"{{{symbol}, {file.stat().st_size}}}"
 
@@ -113,9 +98,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--node", default="")
     arguments = parser.parse_args()
-    embed(arguments.source, arguments.out, arguments.node)
+    embed(arguments.source, arguments.out)
     return 0
 
 
