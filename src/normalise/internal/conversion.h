@@ -1,0 +1,36 @@
+/// A reading's value, quality and time as its tag wants them. Pure.
+#pragma once
+
+#include "model/reading.h"
+#include "normalise/internal/slot.h"
+#include "normalise/internal/tally.h"
+
+namespace lineshaft::normalise {
+
+/// A value on its way into a batch. `text` may point into `owned`.
+struct Converted {
+    ValueType type = ValueType::Double;
+    std::uint64_t bits = 0;
+    std::string_view text;
+    Quality quality;
+    Why why = Why::Kept;  // Type, when it did not fit.
+    std::string owned;
+};
+
+/// The device says that it has no value: a Bad reading of NaN.
+bool is_without_value(const Reading& reading);
+
+/// `reading` with the type, scale, offset and range of `slot`.
+void convert(const Reading& reading, const Slot& slot, Converted& out);
+
+/// The worse of two; the first when both are alike.
+Quality worse(Quality a, Quality b);
+
+/// When a sample was so: the source's time if it can be right, else the time of receipt, Uncertain.
+struct SaneTime {
+    UtcTime time;
+    Why why = Why::Kept;  // Future or Time, when it could not be believed.
+};
+SaneTime sane_time(UtcTime source_time, UtcTime receive_time);
+
+}  // namespace lineshaft::normalise
