@@ -6,6 +6,7 @@
 ///          VersionUnknown (the schema is newer than this program).
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,7 +27,7 @@ struct Migration {
 
 class Database {
 public:
-    /// A prepared statement with its values; reset by bind_…all. Must not outlive its database.
+    /// A prepared statement with its values. Must not outlive its database.
     class Statement {
     public:
         Statement(Statement&&) noexcept;
@@ -34,7 +35,10 @@ public:
         ~Statement();
 
         /// Values by position from 1; texts and blobs are copied.
-        Statement& bind(int index, std::int64_t value);
+        template <std::integral Integer>
+        Statement& bind(int index, Integer value) {
+            return bind_integer(index, static_cast<std::int64_t>(value));
+        }
         Statement& bind(int index, double value);
         Statement& bind(int index, std::string_view text);
         Statement& bind(int index, ByteView blob);
@@ -57,6 +61,7 @@ public:
     private:
         friend class Database;
         struct State;
+        Statement& bind_integer(int index, std::int64_t value);
         explicit Statement(std::unique_ptr<State> state);
         std::unique_ptr<State> state_;
     };

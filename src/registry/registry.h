@@ -42,6 +42,7 @@ std::string database_path(const std::string& data_directory);
 /// server; the registry does it by itself. Blocks. Errors: as Database::open.
 Result<std::unique_ptr<Database>> open_database(const std::string& path, UtcTime now);
 
+class Writer;
 using OnChange = std::function<void(const SnapshotOf<Snapshot>&)>;
 
 /// What one shard knows and whom it tells.
@@ -117,11 +118,12 @@ public:
     void close(Shard& shard, std::move_only_function<void()> done);
 
 private:
-    class Writer;
+    struct Waiting;
     Registry(Shards& shards, WorkerPool& sql_pool, audit::Log* audit_log, Options options,
              std::unique_ptr<Writer> writer);
+    void discover_waiting();
+    void show_discovered();
     void publish();
-    void want_publication();
 
     // Set once.
     Shards& shards_;
@@ -129,12 +131,14 @@ private:
     audit::Log* const audit_log_;
     const Options options_;
     std::vector<std::unique_ptr<View>> views_;  // views_[i] is touched by shard i only.
+    // Any thread.
+    std::unique_ptr<Waiting> waiting_;
+    std::atomic<bool> closing_{false};
     // SQL pool only.
     std::unique_ptr<Writer> writer_;
     // Shard 0 only.
     Timer show_discovered_;
-    // Any thread.
-    std::atomic<bool> closing_{false};
+    Instant shown_discovered_;
 };
 
 }  // namespace lineshaft::registry

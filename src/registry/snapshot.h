@@ -38,6 +38,7 @@ struct Asset {
     AssetLevel level = AssetLevel::Other;
     std::string name;  // One path level: no '/'.
     std::string path;  // "Acme/Lyon/Packing/Line3".
+    std::uint64_t version = 0;
 };
 
 /// Discovered: heard of, recorded, in the inbox. Accepted: part of the plant. Ignored: recorded no more.
@@ -77,6 +78,7 @@ struct AlarmRule {
     bool enabled = true;
     std::string consequence;
     std::string action;  // What the operator shall do.
+    std::uint64_t version = 0;
 };
 
 struct Tag {
