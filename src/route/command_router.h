@@ -4,13 +4,14 @@
 /// Threads: lives on one shard; post_command from any shard. Targets are called on the router's shard.
 /// Errors:  as CommandResult: Refused (unknown tag, not writable, wrong type, out of range, no adapter, key reused),
 ///          TimedOut (no answer before the deadline; the device may still do it).
-/// Limits:  command_keys_max keys are remembered for command_key_age; beyond it the oldest is forgotten and counted.
+/// Limits:  commands_pending_max on their way; command_keys_max keys are remembered for command_key_age; beyond it the oldest is forgotten and counted.
 ///          A key is remembered in memory only.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,12 +22,14 @@
 namespace lineshaft::route {
 
 inline constexpr std::size_t command_keys_max = 100'000;
+inline constexpr std::size_t commands_pending_max = 10'000;
 inline constexpr Duration command_key_age = 24h;
 
 /// An adapter that can write. Threads: called on the router's shard; `done` on that shard, once, not from within.
 class CommandTarget {
 public:
     virtual ~CommandTarget() = default;
+    /// Answers every command some time, also after its deadline: only then is it forgotten here.
     /// `command.value` is what the device shall hold: the tag's scale and offset are taken off already.
     virtual void post_write(Shard& caller, const registry::Device& device, const registry::Tag& tag, Command command,
                             flow::CommandSink::Done done) = 0;
@@ -51,9 +54,12 @@ private:
     using KeyName = std::pair<TenantId, std::string>;
 
     void start(Shard& caller, Command command, Done done);
-    void dispatch(const registry::Device& device, const registry::Tag& tag, Command command, std::uint64_t id);
+    void repeat(Key& key, Shard& caller, const Command& command, Done done);
+    std::optional<CommandResult> objection(const Command& command, const registry::Tag* tag,
+                                           const registry::Device* device) const;
+    void expire(std::uint64_t id);
     void finish(std::uint64_t id, CommandResult result);
-    void answer_key(const KeyName& name, CommandResult result);
+    void settle(Pending& pending, CommandResult result);
     void forget_old_keys();
 
     Shard& shard_;
