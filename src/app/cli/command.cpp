@@ -1,0 +1,73 @@
+#include "app/cli/command.h"
+
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "app/config.h"
+#include "app/house.h"
+
+namespace lineshaft::cli {
+namespace {
+
+Exit exit_of(ErrorCode code) {
+    switch (code) {
+        case ErrorCode::Usage:
+        case ErrorCode::ConfigUnknownKey:
+        case ErrorCode::ConfigInvalid: return Exit::Usage;
+        case ErrorCode::NotFound: return Exit::NotFound;
+        case ErrorCode::Unauthenticated:
+        case ErrorCode::Forbidden:
+        case ErrorCode::NotWritable:
+        case ErrorCode::TooManyAttempts: return Exit::NotAllowed;
+        case ErrorCode::Conflict:
+        case ErrorCode::Locked: return Exit::Conflict;
+        case ErrorCode::Unreachable:
+        case ErrorCode::Timeout: return Exit::Unreachable;
+        default: return Exit::Failed;
+    }
+}
+
+/// "did you mean" for a mistyped command.
+void suggest(const CLI::App& app, int argc, char** argv) {
+    if (argc < 2) return;
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(command->get_name());
+    if (const auto near = app::nearest(argv[1], names))
+        std::fprintf(stderr, "  did you mean  lineshaft %s\n", near->c_str());
+}
+
+}  // namespace
+
+Exit report(const Error& error) {
+    std::fprintf(stderr, "%s\n  try  %s\n", error.message().c_str(), std::string(error.text().remedy).c_str());
+    return exit_of(error.code());
+}
+
+int run_command_line(int argc, char** argv) {
+    CLI::App app("Lineshaft: connects machines, keeps and judges what they say, shows it.", "lineshaft");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "lineshaft " + app::version());
+    Action action;
+    add_run(app, action);
+    add_demo(app, action);
+    add_token(app, action);
+    add_sim(app, action);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp& e) {
+        return app.exit(e);
+    } catch (const CLI::CallForVersion& e) {
+        return app.exit(e);
+    } catch (const CLI::ParseError& e) {
+        std::fprintf(stderr, "error[LS-%u]: %s\n", static_cast<unsigned>(ErrorCode::Usage), e.what());
+        suggest(app, argc, argv);
+        std::fprintf(stderr, "  try  lineshaft --help\n");
+        return static_cast<int>(Exit::Usage);
+    }
+    return static_cast<int>(action ? action() : Exit::Usage);
+}
+
+}  // namespace lineshaft::cli

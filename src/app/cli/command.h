@@ -1,0 +1,45 @@
+/// The command line: one file a command, all registered in one table that help and completion are made from.
+///
+/// Errors:  printed with code, detail and remedy on stderr; exit codes below.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+
+namespace CLI {
+class App;
+}
+
+namespace lineshaft::cli {
+
+/// docs/user/command-line.md; stable.
+enum class Exit : int {
+    Ok = 0,
+    Failed = 1,
+    Usage = 2,
+    NotFound = 3,
+    NotAllowed = 4,
+    Conflict = 5,
+    Unreachable = 6,
+    Partial = 7,
+    Interrupted = 130,
+};
+
+/// What a chosen command does; set by the callbacks of CLI11, run after parsing.
+using Action = std::function<Exit()>;
+
+/// Adds its command below `app`; when it is chosen, `action` becomes what to run.
+void add_run(CLI::App& app, Action& action);
+void add_demo(CLI::App& app, Action& action);
+void add_sim(CLI::App& app, Action& action);
+void add_token(CLI::App& app, Action& action);
+
+/// Prints "error[LS-…]: …" with the remedy and gives the exit code that fits.
+Exit report(const Error& error);
+
+/// Parses and runs; the whole of main().
+int run_command_line(int argc, char** argv);
+
+}  // namespace lineshaft::cli

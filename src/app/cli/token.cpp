@@ -1,0 +1,65 @@
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "access/access.h"
+#include "app/cli/command.h"
+#include "app/config.h"
+#include "runtime/clock.h"
+#include "runtime/disk.h"
+
+namespace lineshaft::cli {
+namespace {
+
+struct TokenOptions {
+    std::string data, name = "command line", role, device, expires;
+    std::vector<std::string> scopes;
+};
+
+Result<access::NewToken> new_token(const TokenOptions& options) {
+    access::NewToken token;
+    token.name = options.name;
+    token.device = options.device;
+    if (!options.role.empty()) token.role = TRY(access::role_from_text(options.role));
+    for (const std::string& scope : options.scopes) token.scopes.add(TRY(access::scope_from_text(scope)));
+    if (!options.device.empty() && options.scopes.empty()) token.scopes.add(access::Scope::TelemetryWrite);
+    if (!options.expires.empty()) token.expires = TRY(parse_time(options.expires, system_clock().utc_now()));
+    return token;
+}
+
+Result<std::string> create(const TokenOptions& options) {
+    const std::string data = options.data.empty() ? app::default_data_directory() : options.data;
+    TRY_VOID(make_system_disk()->make_directory(data));
+    auto token = TRY(new_token(options));
+    return TRY(access::create_token_offline(registry::database_path(data), std::move(token),
+                                            system_clock().utc_now()))
+        .secret;
+}
+
+}  // namespace
+
+void add_token(CLI::App& app, Action& action) {
+    CLI::App* token = app.add_subcommand("token", "API and device tokens");
+    token->require_subcommand(1);
+    auto options = std::make_shared<TokenOptions>();
+    CLI::App* command =
+        token->add_subcommand("create", "Make a token on this machine, whether the server runs or not");
+    command->add_option("--data", options->data, "Data directory of the house")->envname("LINESHAFT_DATA");
+    command->add_option("--name", options->name, "For whom or what");
+    auto* role = command->add_option("--role", options->role, "administrator, engineer, operator or viewer");
+    auto* device = command->add_option("--device", options->device, "A device: its own telemetry, nothing else");
+    command->add_option("--scope", options->scopes, "Narrows it: data:read, telemetry:write, command:write, …");
+    command->add_option("--expires", options->expires, "A time, or now+90d");
+    command->callback([options, role, device, &action] {
+        if (!*role && !*device) throw CLI::RequiredError("--role or --device");
+        action = [options] {
+            const auto secret = create(*options);
+            if (!secret) return report(secret.error());
+            std::printf("%s\n", secret->c_str());
+            return Exit::Ok;
+        };
+    });
+}
+
+}  // namespace lineshaft::cli

@@ -1,0 +1,54 @@
+#include "app/normaliser_doors.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/counters.h"
+#include "base/log.h"
+
+namespace lineshaft::app {
+namespace {
+
+Counter not_registered{"lineshaft_discovery_failed_total", "",
+                       "Discovered tags that the registry could not take; recorded all the same"};
+
+}  // namespace
+
+void BlockIds::when_available(Task task) {
+    waiting_.push_back(std::move(task));
+    if (look_.is_set()) return;
+    look_ = shard_.every(10ms, [this] {
+        if (block_->left() == 0) return;
+        look_.cancel();
+        for (Task& waiting : std::exchange(waiting_, {})) waiting();
+    });
+}
+
+void StoreNames::register_series(const normalise::Series& series) {
+    store_.register_series(series.tag, {series.path, series.unit, series.type, series.device, series.tenant});
+}
+
+normalise::SourceRegistrar::Source StoreNames::source_named(TenantId tenant, std::string_view name) {
+    const SourceId id =
+        store_.source_id(tenant == TenantId(1) ? std::string(name) : fmt::format("{}:{}", tenant.value(), name));
+    return {id, store_.last_sequence(id)};
+}
+
+void Inbox::discovered(std::vector<normalise::Discovery> tags) {
+    std::vector<registry::DiscoveredTag> rows;
+    rows.reserve(tags.size());
+    for (normalise::Discovery& tag : tags) {
+        rows.push_back({tag.tag, tag.tenant, std::move(tag.device), std::move(tag.protocol), std::move(tag.address),
+                        tag.type, std::move(tag.unit), tag.first_heard});
+    }
+    const auto count = static_cast<std::int64_t>(rows.size());
+    registry_.post_discovered(shard_, std::move(rows), [count](Result<void> result) {
+        if (result) return;
+        not_registered.add(count);
+        log_error("{} new tags are recorded but not in the registry until the next start: {}", count,
+                  result.error().message());
+    });
+}
+
+}  // namespace lineshaft::app

@@ -1,0 +1,50 @@
+/// What the normaliser of a shard asks for, answered by registry and store.
+///
+/// Threads: own shard only.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "normalise/doors.h"
+#include "registry/registry.h"
+#include "registry/tag_ids.h"
+#include "store/historian.h"
+
+namespace lineshaft::app {
+
+/// The shard's block of tag ids. When it is used up, those who wait are called again as soon as there are more.
+class BlockIds final : public normalise::TagIdSource {
+public:
+    BlockIds(Shard& shard, std::unique_ptr<registry::TagIds> block) : shard_(shard), block_(std::move(block)) {}
+    TagId next() override { return block_->take().value_or(TagId()); }
+    void when_available(Task task) override;
+
+private:
+    Shard& shard_;
+    std::unique_ptr<registry::TagIds> block_;
+    std::vector<Task> waiting_;
+    Timer look_;
+};
+
+class StoreNames final : public normalise::SeriesRegistrar, public normalise::SourceRegistrar {
+public:
+    explicit StoreNames(store::Historian& store) : store_(store) {}
+    void register_series(const normalise::Series& series) override;
+    Source source_named(TenantId tenant, std::string_view name) override;
+
+private:
+    store::Historian& store_;
+};
+
+class Inbox final : public normalise::DiscoverySink {
+public:
+    Inbox(Shard& shard, registry::Registry& registry) : shard_(shard), registry_(registry) {}
+    void discovered(std::vector<normalise::Discovery> tags) override;
+
+private:
+    Shard& shard_;
+    registry::Registry& registry_;
+};
+
+}  // namespace lineshaft::app
