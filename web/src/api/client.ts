@@ -38,6 +38,19 @@ async function problemOf(response: Response): Promise<Problem> {
   return new Problem(response.status, text('code'), title, text('detail'), text('remedy'), text('type'));
 }
 
+let clockOffsetMs = 0;
+
+/** The server's clock as far as its answers tell it: "the last hour" must not depend on a wall PC's wrong time. */
+export const serverNow = (): number => Date.now() + clockOffsetMs;
+
+function learnClock(response: Response): void {
+  const told = Date.parse(response.headers.get('Date') ?? '');
+  if (Number.isNaN(told)) return;
+  const offset = told - Date.now();
+  // The header has whole seconds and travels: small differences mean nothing.
+  clockOffsetMs = Math.abs(offset) > 3000 ? offset : 0;
+}
+
 export interface CallOptions {
   method?: string;
   body?: unknown;
@@ -63,6 +76,7 @@ export async function call(path: string, options: CallOptions = {}): Promise<Res
     if (options.signal?.aborted) throw error;
     throw new Problem(0, '', 'The server does not answer.', '', 'Check the network and that Lineshaft runs.', '');
   }
+  learnClock(response);
   if (response.ok) return response;
   const problem = await problemOf(response);
   if (response.status === 401 && !path.endsWith('/session')) onSignedOut();

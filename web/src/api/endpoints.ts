@@ -157,7 +157,7 @@ export const history = {
 };
 
 export const alarms = {
-  active: () => get<AlarmsAnswer>(`${base}/alarms?state=active`),
+  active: () => get<AlarmsAnswer>(`${base}/alarms?state=all`),
   acknowledge: (ids: string[], comment: string) =>
     ids.length === 1
       ? send<Alarm>('POST', `${base}/alarms/${enc(ids[0] ?? '')}:ack`, { comment })

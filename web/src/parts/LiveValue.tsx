@@ -1,6 +1,7 @@
 // Cells that change by themselves: they watch the live store and write their own text, without React in between.
 
 import { useEffect, useRef } from 'react';
+import { serverNow } from '../api/client';
 import { formatAge, formatTime, formatUnit, formatValue } from '../model/format';
 import { type LiveReading, live } from '../model/live';
 import { qualityClass, qualityName } from '../model/quality';
@@ -80,7 +81,7 @@ export function LiveAge({ path }: { path: string }) {
     if (element === null) return;
     const show = (): void => {
       const reading = live.read(path);
-      element.textContent = reading === null ? '–' : formatAge(Date.now() - reading.timeMs);
+      element.textContent = reading === null ? '–' : formatAge(serverNow() - reading.timeMs);
     };
     show();
     return everySecond(show);

@@ -1,9 +1,452 @@
-import { Page } from '../parts/Page';
+// The trend workbench: tags, time and what can be done with both.
+
+import { ActionIcon, Button, Menu, Popover, SegmentedControl, useMantineColorScheme } from '@mantine/core';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { serverNow } from '../api/client';
+import { type HistoryRequest, history, values as valuesApi } from '../api/endpoints';
+import type { CurrentValue, LimitKind } from '../api/types';
+import { roundThreshold } from '../model/alarms';
+import { type Series, decodeColumns } from '../model/columns';
+import { formatAge, formatNumber, formatShare, formatTime, formatUnit } from '../model/format';
+import { live } from '../model/live';
+import { setSearchParams, useRoute } from '../model/navigation';
+import { penColor } from '../model/pens';
+import { useRules } from '../model/queries';
+import { useMay } from '../model/roles';
+import { historyAsCli, historyAsCurl, historyAsPython } from '../model/snippets';
+import { t } from '../model/text';
+import { type TimeRange, absoluteRange, durationMs, isLiveRange, ranges, resolveRange } from '../model/timeRange';
+import { complain, done } from '../model/toasts';
+import { panned, statsOf, valueAt, zoomed } from '../model/trendData';
+import { copyText } from '../parts/Copy';
+import { LiveValue } from '../parts/LiveValue';
+import { Page, Panel } from '../parts/Page';
+import { RangeForm } from '../parts/RangeForm';
+import { RuleDialog } from '../parts/RuleDialog';
+import { SpotMenu } from '../parts/SpotMenu';
+import { TagPath } from '../parts/TagPath';
+import { TagPicker } from '../parts/TagPicker';
+import { type ChartSpot, TrendChart } from '../parts/TrendChart';
+import { useKeys } from '../parts/keys';
+import type { TrendLimit, TrendTag } from '../parts/trendOptions';
+
+const usualRange = '1h';
+const marginShare = 0.25;
+const settleMs = 250;
+
+/** The time now, again and again while the range is live; often enough that the line moves by about a pixel. */
+function useNow(isLive: boolean, spanMs: number): number {
+  const [nowMs, setNowMs] = useState(serverNow);
+  useEffect(() => {
+    if (!isLive) return;
+    setNowMs(serverNow());
+    const timer = setInterval(() => setNowMs(serverNow()), Math.min(Math.max(spanMs / 600, 1000), 30_000));
+    return () => clearInterval(timer);
+  }, [isLive, spanMs]);
+  return nowMs;
+}
+
+/** Ids, units and types; a path that does not exist is complained about once and left out. */
+function useTagInfo(paths: string[]): CurrentValue[] {
+  const info = useQuery({
+    queryKey: ['trend-tags', paths],
+    queryFn: async () => {
+      const results = await Promise.allSettled(paths.map((path) => valuesApi.of([path])));
+      for (const result of results) if (result.status === 'rejected') complain(result.reason);
+      const items = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+      live.seed(items);
+      return items;
+    },
+    enabled: paths.length > 0,
+    staleTime: 60_000,
+    placeholderData: keepPreviousData,
+  });
+  return useMemo(() => (info.data ?? []).filter((item) => paths.includes(item.path)), [info.data, paths]);
+}
+
+function useHistory(paths: string[], range: TimeRange, width: number, isLive: boolean) {
+  const span = range.toMs - range.fromMs;
+  // More than is seen, so that a small move shows data at once.
+  const margin = isLive ? 0 : span * marginShare;
+  const request: HistoryRequest = {
+    tags: paths,
+    from: Math.round(range.fromMs - margin),
+    to: Math.round(range.toMs + margin),
+    width: Math.round((width * (span + 2 * margin)) / span),
+    resolution: 'auto',
+  };
+  const answer = useQuery({
+    queryKey: ['history', request],
+    queryFn: async ({ signal }) => new Map(decodeColumns(await history.columns(request, signal)).map((series) => [series.path, series])),
+    enabled: paths.length > 0 && width > 0,
+    placeholderData: keepPreviousData,
+    staleTime: isLive ? 0 : 60_000,
+    gcTime: 20_000,
+  });
+  return answer.data;
+}
+
+const noSeries = new Map<string, Series>();
 
 export default function Trend() {
+  const route = useRoute();
+  const search = route.search.toString();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the text of the search stands for its parameters.
+  const paths = useMemo(() => [...new Set(route.search.getAll('tag'))], [search]);
+  const rangeText = route.search.get('range') ?? usualRange;
+  const isLive = isLiveRange(rangeText);
+  const nowMs = useNow(isLive, durationMs(rangeText) ?? 3_600_000);
+  const asked = useMemo(
+    () => resolveRange(rangeText, nowMs) ?? { fromMs: nowMs - 3_600_000, toMs: nowMs },
+    [rangeText, nowMs],
+  );
+  // While a hand moves the chart, the address stays; it follows when the hand has let go.
+  const [held, setHeld] = useState<TimeRange | null>(null);
+  const range = held ?? asked;
+  const [width, setWidth] = useState(0);
+  const info = useTagInfo(paths);
+  const known = useMemo(() => info.map((item) => item.path), [info]);
+  const series = useHistory(known, asked, width, isLive) ?? noSeries;
+  const rules = useRules(paths.length > 0).data;
+  const isDark = useMantineColorScheme().colorScheme === 'dark';
+  const tags = useMemo(
+    () =>
+      paths.flatMap((path, i): TrendTag[] => {
+        const item = info.find((it) => it.path === path);
+        return item === undefined ? [] : [{ path, unit: item.unit, type: item.type, color: penColor(i, isDark) }];
+      }),
+    [paths, info, isDark],
+  );
+  const limits = useMemo(
+    () =>
+      (rules ?? [])
+        .filter((rule) => rule.enabled && paths.includes(rule.tag_path))
+        .flatMap((rule): TrendLimit[] => rule.limits.map((limit) => ({ path: rule.tag_path, limit }))),
+    [rules, paths],
+  );
+  const [cursorMs, setCursorMs] = useState<number | null>(null);
+  const [spot, setSpot] = useState<ChartSpot | null>(null);
+  const [proposal, setProposal] = useState<{ path: string; kind: LimitKind; threshold: number; span: number } | null>(null);
+  const [rangeOpen, setRangeOpen] = useState(false);
+  const mayEdit = useMay('engineer');
+  const settle = useRef<ReturnType<typeof setTimeout>>(undefined);
+
+  const setRange = (next: TimeRange): void => setSearchParams({ range: absoluteRange(next) });
+  const onRange = (next: TimeRange, isFinal: boolean): void => {
+    setHeld(next);
+    clearTimeout(settle.current);
+    settle.current = setTimeout(
+      () => {
+        setRange(next);
+        setHeld(null);
+      },
+      isFinal ? 0 : settleMs * 4,
+    );
+  };
+  useEffect(() => () => clearTimeout(settle.current), []);
+  useKeys(useMemo(() => ({ '.': () => setRangeOpen(true) }), []));
+  const setTags = (next: string[]): void => setSearchParams({ tag: next });
+
+  const propose = (path: string, direction: 'above' | 'below', value?: number): void => {
+    const one = series.get(path);
+    const stats = one === undefined ? null : statsOf(one, range.fromMs, range.toMs);
+    const span = stats === null || Number.isNaN(stats.max) ? 0 : stats.max - stats.min;
+    const from = value ?? (direction === 'above' ? (stats?.max ?? 0) + span * 0.05 : (stats?.min ?? 0) - span * 0.05);
+    const threshold = roundThreshold(from, span, direction);
+    setProposal({ path, kind: freeKind(limits, path, direction, threshold), threshold, span });
+  };
+  const request: HistoryRequest = isLive
+    ? { tags: known, from: `now-${rangeText}`, to: 'now', width: width || 1000, resolution: 'auto' }
+    : { tags: known, from: new Date(range.fromMs).toISOString(), to: new Date(range.toMs).toISOString(), width: width || 1000, resolution: 'auto' };
+  const subject = proposal === null ? undefined : info.find((item) => item.path === proposal.path);
+
   return (
-    <Page title="Trend">
-      <span />
+    <Page
+      full
+      title={t('trend.title')}
+      testId="trend"
+      tools={
+        <>
+          <AddTags paths={paths} onChange={setTags} />
+          <span className="ls-grow" />
+          <RangeControl text={rangeText} range={range} isOpen={rangeOpen} onOpen={setRangeOpen} />
+          <ActionIcon aria-label={t('trend.zoomOut')} title={t('trend.zoomOut')} onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 2))}>
+            −
+          </ActionIcon>
+          <ActionIcon aria-label={t('trend.zoomIn')} title={t('trend.zoomIn')} onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 0.5))}>
+            +
+          </ActionIcon>
+          <ActionIcon aria-label="←" onClick={() => setRange(panned(range, -0.5))}>
+            ←
+          </ActionIcon>
+          <ActionIcon aria-label="→" onClick={() => setRange(panned(range, 0.5))}>
+            →
+          </ActionIcon>
+          {paths.length > 0 && <Export request={request} />}
+        </>
+      }
+    >
+      {paths.length === 0 ? (
+        <Panel title={t('trend.noTags')}>
+          <p className="ls-dim" style={{ marginTop: 0 }}>
+            {t('trend.noTagsText')}
+          </p>
+          <TagPicker chosen={paths} onChange={setTags} />
+        </Panel>
+      ) : (
+        <>
+          <Panel pad={false} className="ls-fill ls-stack">
+            <div className="ls-row ls-small ls-dim" style={{ padding: '4px 10px 0' }}>
+              <span data-testid="trend-resolution">{resolutionText(series)}</span>
+              <span className="ls-grow" />
+              <span>
+                {formatTime(range.fromMs)} – {isLive && held === null ? t('trend.live') : formatTime(range.toMs)}
+              </span>
+            </div>
+            <TrendChart
+              tags={tags}
+              series={series}
+              range={range}
+              limits={limits}
+              onRange={onRange}
+              onMenu={setSpot}
+              onCursor={setCursorMs}
+              onWidth={setWidth}
+            />
+          </Panel>
+          <Panel pad={false} className="ls-trend-table">
+            <Readout
+              tags={tags}
+              series={series}
+              range={range}
+              cursorMs={cursorMs}
+              onRemove={(path) => setTags(paths.filter((it) => it !== path))}
+              onAlarm={mayEdit ? propose : null}
+            />
+          </Panel>
+        </>
+      )}
+      {spot !== null && (
+        <SpotMenu
+          spot={spot}
+          unit={formatUnit(info.find((item) => item.path === spot.path)?.unit)}
+          onAlarm={mayEdit ? (direction) => propose(spot.path, direction, spot.value) : null}
+          onOnly={tags.length > 1 ? () => setTags([spot.path]) : null}
+          onClose={() => setSpot(null)}
+        />
+      )}
+      {proposal !== null && subject !== undefined && (
+        <RuleDialog
+          tag={subject}
+          rule={rules?.find((rule) => rule.tag_path === proposal.path) ?? null}
+          proposal={proposal}
+          onClose={() => setProposal(null)}
+        />
+      )}
     </Page>
   );
 }
+
+/** H (or L) unless it is set already on the inner side: then HH (or LL). */
+function freeKind(limits: TrendLimit[], path: string, direction: 'above' | 'below', threshold: number): LimitKind {
+  const inner = limits.find((it) => it.path === path && it.limit.kind === (direction === 'above' ? 'H' : 'L'));
+  if (direction === 'above') return inner !== undefined && threshold > inner.limit.threshold ? 'HH' : 'H';
+  return inner !== undefined && threshold < inner.limit.threshold ? 'LL' : 'L';
+}
+
+function resolutionText(series: Map<string, Series>): string {
+  const texts = [...series.values()].map((one) => (one.kind === 'raw' ? t('trend.raw') : formatAge(one.resolutionMs)));
+  return texts.length === 0 ? '' : t('trend.resolution', { resolution: [...new Set(texts)].join(', ') });
+}
+
+function AddTags({ paths, onChange }: { paths: string[]; onChange: (paths: string[]) => void }) {
+  if (paths.length === 0) return null;
+  return (
+    <Popover width={460} position="bottom-start" trapFocus>
+      <Popover.Target>
+        <Button variant="default" data-testid="trend-add-tags">
+          {t('trend.addTags')}
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown>
+        <TagPicker chosen={paths} onChange={onChange} />
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+interface RangeControlProps {
+  text: string;
+  range: TimeRange;
+  isOpen: boolean;
+  onOpen: (isOpen: boolean) => void;
+}
+
+function RangeControl({ text, range, isOpen, onOpen }: RangeControlProps) {
+  const isLive = isLiveRange(text);
+  const set = (next: string): void => setSearchParams({ range: next });
+  return (
+    <>
+      {!isLive && (
+        <Button variant="default" onClick={() => set(usualRange)} data-testid="go-live">
+          {t('trend.goLive')}
+        </Button>
+      )}
+      <SegmentedControl
+        aria-label={t('trend.range')}
+        value={ranges.find((it) => it === text) ?? ''}
+        onChange={set}
+        data={ranges.map((it) => ({ value: it, label: t(`trend.range${it}`) }))}
+        data-testid="trend-range"
+      />
+      <Popover opened={isOpen} onChange={onOpen} trapFocus position="bottom-end">
+        <Popover.Target>
+          <Button variant="default" onClick={() => onOpen(!isOpen)} data-testid="trend-custom-range">
+            {t('trend.custom')}
+          </Button>
+        </Popover.Target>
+        <Popover.Dropdown>
+          <RangeForm
+            range={range}
+            onApply={(next) => {
+              set(absoluteRange(next));
+              onOpen(false);
+            }}
+          />
+        </Popover.Dropdown>
+      </Popover>
+    </>
+  );
+}
+
+function Export({ request }: { request: HistoryRequest }) {
+  const download = (isRaw: boolean): void => {
+    const asked = isRaw ? { ...request, width: undefined, resolution: 'raw' } : request;
+    history.csv(asked).then((blob) => {
+      const link = document.createElement('a');
+      link.href = URL.createObjectURL(blob);
+      link.download = `lineshaft-${new Date().toISOString().slice(0, 19).replace(/:/g, '')}.csv`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    }, complain);
+  };
+  const copy = (text: string): void => {
+    copyText(text).then(() => done(t('trend.copied')), complain);
+  };
+  const origin = window.location.origin;
+  return (
+    <>
+      <Menu>
+        <Menu.Target>
+          <Button variant="default" data-testid="trend-export">
+            {t('trend.exportCsv')}
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item onClick={() => download(false)} data-testid="export-shown">
+            {t('trend.exportShown')}
+          </Menu.Item>
+          <Menu.Item onClick={() => download(true)} data-testid="export-raw">
+            {t('trend.exportRaw')}
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <Menu>
+        <Menu.Target>
+          <Button variant="default" data-testid="trend-copy">
+            {t('trend.copyAs')}
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item onClick={() => copy(window.location.href)}>{t('trend.copyLink')}</Menu.Item>
+          <Menu.Item onClick={() => copy(historyAsCurl(origin, request))}>{t('trend.copyCurl')}</Menu.Item>
+          <Menu.Item onClick={() => copy(historyAsCli(request))}>{t('trend.copyCli')}</Menu.Item>
+          <Menu.Item onClick={() => copy(historyAsPython(origin, request))}>{t('trend.copyPython')}</Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+    </>
+  );
+}
+
+interface ReadoutProps {
+  tags: TrendTag[];
+  series: Map<string, Series>;
+  range: TimeRange;
+  cursorMs: number | null;
+  onRemove: (path: string) => void;
+  onAlarm: ((path: string, direction: 'above' | 'below') => void) | null;
+}
+
+function Readout({ tags, series, range, cursorMs, onRemove, onAlarm }: ReadoutProps) {
+  return (
+    <div className="ls-table-wrap">
+      <table className="ls-table" data-testid="trend-readout">
+        <thead>
+          <tr>
+            <th className="grow">{t('trend.tag')}</th>
+            <th className="right">{t('trend.now')}</th>
+            <th className="right" style={{ minWidth: 110 }}>
+              {cursorMs === null ? t('trend.atCursor') : formatTime(cursorMs)}
+            </th>
+            <th className="right ls-wide-only">{t('trend.min')}</th>
+            <th className="right ls-wide-only">{t('trend.mean')}</th>
+            <th className="right ls-wide-only">{t('trend.max')}</th>
+            <th className="right ls-wide-only">{t('trend.good')}</th>
+            <th>{t('trend.unit')}</th>
+            <th />
+          </tr>
+        </thead>
+        <tbody>
+          {tags.map((tag) => {
+            const one = series.get(tag.path);
+            const stats = one === undefined ? null : statsOf(one, range.fromMs, range.toMs);
+            const at = one === undefined || cursorMs === null ? null : valueAt(one, cursorMs);
+            return (
+              <tr key={tag.path}>
+                <td className="grow">
+                  <span className="ls-row tight">
+                    <span className="ls-swatch" style={{ color: tag.color }} />
+                    <TagPath path={tag.path} />
+                  </span>
+                </td>
+                <td className="right">
+                  <LiveValue path={tag.path} />
+                </td>
+                <td className="right ls-num" title={at?.min != null ? `${formatNumber(at.min)} … ${formatNumber(at.max ?? Number.NaN)}` : undefined}>
+                  {at === null ? '' : formatNumber(at.value)}
+                </td>
+                <td className="right ls-num ls-wide-only">{stats === null ? '–' : formatNumber(stats.min)}</td>
+                <td className="right ls-num ls-wide-only">{stats === null ? '–' : formatNumber(stats.mean)}</td>
+                <td className="right ls-num ls-wide-only">{stats === null ? '–' : formatNumber(stats.max)}</td>
+                <td className="right ls-num ls-wide-only">{formatShare(stats?.good)}</td>
+                <td className="ls-dim">{formatUnit(tag.unit)}</td>
+                <td>
+                  <span className="ls-row tight">
+                    {onAlarm !== null && tag.type !== 'string' && (
+                      <Menu>
+                        <Menu.Target>
+                          <Button variant="default" size="compact-sm" data-testid={`trend-alarm-${tag.path}`}>
+                            {t('trend.alarm')}
+                          </Button>
+                        </Menu.Target>
+                        <Menu.Dropdown>
+                          <Menu.Item onClick={() => onAlarm(tag.path, 'above')}>{t('trend.alarmAboveShort')}</Menu.Item>
+                          <Menu.Item onClick={() => onAlarm(tag.path, 'below')}>{t('trend.alarmBelowShort')}</Menu.Item>
+                        </Menu.Dropdown>
+                      </Menu>
+                    )}
+                    <ActionIcon size="sm" aria-label={t('trend.remove', { tag: tag.path })} onClick={() => onRemove(tag.path)}>
+                      ×
+                    </ActionIcon>
+                  </span>
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
