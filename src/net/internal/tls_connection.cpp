@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/sslerr.h>
 
 #include "base/assert.h"
 #include "base/counters.h"
@@ -16,6 +17,11 @@ namespace {
 Counter handshakes_done{"lineshaft_tls_handshakes_total", "outcome=\"done\"", "TLS handshakes"};
 Counter handshakes_failed{"lineshaft_tls_handshakes_total", "outcome=\"failed\"", "TLS handshakes"};
 Counter handshakes_late{"lineshaft_tls_handshakes_total", "outcome=\"timeout\"", "TLS handshakes"};
+
+/// For someone who types http:// with the port of https://: OpenSSL says nothing then.
+constexpr std::string_view use_https =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 41\r\n\r\n"
+    "This port speaks TLS: use https:// here.\n";
 
 class TlsStream final : public Stream {
 public:
@@ -192,6 +198,7 @@ bool TlsConnection::step_handshake() {
     }
     if (SSL_get_error(engine_.get(), result) == SSL_ERROR_WANT_READ) return false;
     handshakes_failed.add();
+    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) inner_->send(as_bytes(use_https));
     const ErrorCode code = role_ == TlsRole::Accepts ? ErrorCode::Malformed : ErrorCode::Unreachable;
     const long verified = SSL_get_verify_result(engine_.get());
     const std::string reason =
