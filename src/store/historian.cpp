@@ -1,0 +1,82 @@
+#include "store/historian.h"
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "store/internal/body.h"
+#include "store/internal/walks.h"
+
+namespace lineshaft::store {
+
+Result<std::unique_ptr<Historian>> Historian::create(Shard& shard, Disk& disk, WorkerPool& log_pool,
+                                                     WorkerPool& disk_pool, Options options) {
+    auto body = std::make_unique<Body>(shard, disk, log_pool, disk_pool, std::move(options));
+    TRY_VOID(body->open());
+    return std::unique_ptr<Historian>(new Historian(std::move(body)));
+}
+
+Historian::Historian(std::unique_ptr<Body> body) : body_(std::move(body)) {}
+Historian::~Historian() = default;
+
+void Historian::register_series(TagId tag, const SeriesInfo& info) { body_->register_series(tag, info); }
+SourceId Historian::source_id(std::string_view name) { return body_->source_id(name); }
+std::uint64_t Historian::last_sequence(SourceId source) const { return body_->last_sequence(source); }
+bool Historian::is_ready() const { return body_->is_ready(); }
+void Historian::offer(const Batch& batch) { body_->offer(batch); }
+void Historian::when_durable(flow::Settled settled) { body_->when_durable(std::move(settled)); }
+void Historian::when_ready(Task task) { body_->when_ready(std::move(task)); }
+std::optional<LastValue> Historian::last(TagId tag) { return body_->last(tag); }
+
+Result<Scan> Historian::scan(TagId tag, UtcTime from, UtcTime to) {
+    return Scan(std::make_unique<Scan::Walk>(TRY(body_->stream(tag, from, to))));
+}
+
+Result<Chunk> Historian::scan(TagId tag, UtcTime from, UtcTime to, std::size_t limit) {
+    Scan::Walk walk(TRY(body_->stream(tag, from, to)));
+    Chunk rows;
+    walk.next(rows, limit);
+    if (rows.size() < limit) return rows;
+    Chunk rest;
+    rows.more = walk.next(rest, 1);
+    return rows;
+}
+
+Result<Reducer> Historian::reducer(TagId tag, UtcTime from, UtcTime to, Duration resolution) {
+    if (resolution.count() <= 0) return fail(ErrorCode::InvalidArgument, "the resolution must be more than nothing");
+    Merge stream = TRY(body_->stream(tag, from, to));
+    const auto span = static_cast<std::uint64_t>(to.ns()) - static_cast<std::uint64_t>(from.ns());
+    if (span / static_cast<std::uint64_t>(resolution.count()) > reduction_buckets_max)
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("more than {} buckets: ask for a coarser resolution", reduction_buckets_max));
+    return Reducer(std::make_unique<Reducer::Walk>(std::move(stream), resolution));
+}
+
+Result<Reduction> Historian::reduce(TagId tag, UtcTime from, UtcTime to, Duration resolution) {
+    Reducer work = TRY(reducer(tag, from, to, resolution));
+    while (work.step()) {
+    }
+    return work.take();
+}
+
+Result<Completeness> Historian::completeness(TagId tag, UtcTime from, UtcTime to) {
+    Reducer::Walk work(TRY(body_->stream(tag, from, to)), Duration(0));
+    while (work.step(256)) {
+    }
+    const Reduction reduction = work.take();
+    Completeness answer;
+    answer.damaged_blocks = reduction.damaged_blocks;
+    for (const Bucket& bucket : reduction.buckets) {
+        answer.samples += bucket.count;
+        answer.good += bucket.good;
+        answer.uncertain += bucket.uncertain;
+    }
+    answer.bad = answer.samples - answer.good - answer.uncertain;
+    return answer;
+}
+
+std::vector<Series> Historian::series() const { return body_->series(); }
+Stats Historian::stats() const { return body_->stats(); }
+void Historian::flush(flow::Settled done) { body_->flush(std::move(done)); }
+void Historian::close(Task done) { body_->close(std::move(done)); }
+
+}  // namespace lineshaft::store

@@ -1,0 +1,147 @@
+#include "store/historians.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+
+namespace lineshaft::store {
+namespace {
+
+/// What several shards answer, put together on the caller's shard. Dies with the last answer.
+template <class T, class Answer>
+struct Gathered {
+    T sum{};
+    std::size_t missing = 0;
+    std::move_only_function<void(Answer)> done;
+};
+
+template <class T>
+void answer_on(Shard& caller, Historians::Done<T>& done, T answer) {
+    caller.post([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+}
+
+/// A stretch of the work, then whoever else waits on this shard, then the next.
+void go_on(Shard& home, Shard& caller, Reducer work, Historians::Done<Result<Reduction>> done) {
+    if (!work.step()) return answer_on<Result<Reduction>>(caller, done, work.take());
+    home.post([&home, &caller, work = std::move(work), done = std::move(done)]() mutable {
+        go_on(home, caller, std::move(work), std::move(done));
+    });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Historians>> Historians::create(Shards& shards, Disk& disk, WorkerPool& log_pool,
+                                                       WorkerPool& disk_pool, const Options& options) {
+    auto all = std::unique_ptr<Historians>(new Historians(shards));
+    for (std::size_t i = 0; i < shards.count(); ++i) {
+        Options own = options;
+        own.path = fmt::format("{}/shard-{}", options.path, i);
+        if (own.retention_bytes) own.retention_bytes = *own.retention_bytes / shards.count();
+        all->homes_.push_back(TRY(Historian::create(shards.at(i), disk, log_pool, disk_pool, std::move(own))));
+    }
+    return all;
+}
+
+Historians::~Historians() = default;
+
+Historian& Historians::at(ShardId home) {
+    ASSERT(home.value() < homes_.size());
+    return *homes_[home.value()];
+}
+
+void Historians::post_last(Shard& caller, ShardId home, std::vector<TagId> tags,
+                           Done<std::vector<std::optional<LastValue>>> done) {
+    shards_.at(home).post([&caller, &store = at(home), tags = std::move(tags), done = std::move(done)]() mutable {
+        std::vector<std::optional<LastValue>> values;
+        values.reserve(tags.size());
+        for (const TagId tag : tags) values.push_back(store.last(tag));
+        answer_on(caller, done, std::move(values));
+    });
+}
+
+void Historians::post_scan(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, std::size_t limit,
+                           Done<Result<Chunk>> done) {
+    shards_.at(home).post([&caller, &store = at(home), tag, from, to, limit, done = std::move(done)]() mutable {
+        answer_on(caller, done, store.scan(tag, from, to, limit));
+    });
+}
+
+void Historians::post_reduce(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, Duration resolution,
+                             Done<Result<Reduction>> done) {
+    Shard& shard = shards_.at(home);
+    shard.post([&shard, &caller, &store = at(home), tag, from, to, resolution, done = std::move(done)]() mutable {
+        auto work = store.reducer(tag, from, to, resolution);
+        if (!work) return answer_on<Result<Reduction>>(caller, done, std::unexpected(work.error()));
+        go_on(shard, caller, *std::move(work), std::move(done));
+    });
+}
+
+void Historians::post_stats(Shard& caller, Done<Stats> done) {
+    auto* gathered = new Gathered<Stats, Stats>{{}, homes_.size(), std::move(done)};
+    for (std::size_t i = 0; i < homes_.size(); ++i) {
+        shards_.at(i).post([&caller, &store = *homes_[i], gathered] {
+            caller.post([gathered, stats = store.stats()] {
+                gathered->sum.add(stats);
+                if (--gathered->missing > 0) return;
+                const std::unique_ptr<Gathered<Stats, Stats>> last(gathered);
+                last->done(std::move(last->sum));
+            });
+        });
+    }
+}
+
+void Historians::post_series(Shard& caller, Done<std::vector<Series>> done) {
+    using All = std::vector<Series>;
+    auto* gathered = new Gathered<All, All>{{}, homes_.size(), std::move(done)};
+    for (std::size_t i = 0; i < homes_.size(); ++i) {
+        shards_.at(i).post([&caller, &store = *homes_[i], gathered] {
+            caller.post([gathered, series = store.series()]() mutable {
+                std::ranges::move(series, std::back_inserter(gathered->sum));
+                if (--gathered->missing > 0) return;
+                const std::unique_ptr<Gathered<All, All>> last(gathered);
+                last->done(std::move(last->sum));
+            });
+        });
+    }
+}
+
+void Historians::post_flush(Shard& caller, Done<Result<void>> done) {
+    using All = Gathered<Result<void>, Result<void>>;
+    auto* gathered = new All{{}, homes_.size(), std::move(done)};
+    for (std::size_t i = 0; i < homes_.size(); ++i) {
+        shards_.at(i).post([&caller, &store = *homes_[i], gathered] {
+            store.flush([&caller, gathered](Result<void> outcome) {
+                caller.post([gathered, outcome = std::move(outcome)]() mutable {
+                    if (!outcome) gathered->sum = std::move(outcome);
+                    if (--gathered->missing > 0) return;
+                    const std::unique_ptr<All> last(gathered);
+                    last->done(std::move(last->sum));
+                });
+            });
+        });
+    }
+}
+
+void Historians::close(Shard& caller, Task done) {
+    struct Closing {
+        std::size_t missing;
+        Task done;
+    };
+    auto* closing = new Closing{homes_.size(), std::move(done)};
+    for (std::size_t i = 0; i < homes_.size(); ++i) {
+        shards_.at(i).post([&caller, &store = *homes_[i], closing] {
+            store.close([&caller, closing] {
+                caller.post([closing] {
+                    if (--closing->missing > 0) return;
+                    const std::unique_ptr<Closing> last(closing);
+                    last->done();
+                });
+            });
+        });
+    }
+}
+
+}  // namespace lineshaft::store

@@ -1,0 +1,152 @@
+/// The historian within: ties log, table, segments and their jobs together. See store/historian.h.
+///
+///   offer ─► tail of the log, active table
+///   table full, old, or flush(): active ─► frozen, log rolled ─► write_table on the disk pool
+///             ─► edit {+ segments, - frozen, log files} ─► manifest replaced ─► visible ─► files removed
+///   too many segments over a day ─► compact on the disk pool ─► edit {+ 1, - n} ─► …
+///   too old or too many bytes ─► edit {- n}
+///
+/// Edits are made one after another; a failed one is tried again. Readers see the state before or after an edit.
+#pragma once
+
+#include <deque>
+#include <set>
+
+#include "store/historian.h"
+#include "store/internal/catalog.h"
+#include "store/internal/log.h"
+#include "store/internal/merge.h"
+#include "store/internal/replay.h"
+#include "store/internal/writers.h"
+
+namespace lineshaft::store {
+
+class Historian::Body {
+public:
+    Body(Shard& shard, Disk& disk, WorkerPool& log_pool, WorkerPool& disk_pool, Options options);
+
+    // opening.cpp
+    Result<void> open();
+
+    // body.cpp
+    void register_series(TagId tag, const SeriesInfo& info);
+    SourceId source_id(std::string_view name);
+    std::uint64_t last_sequence(SourceId source) const { return catalog_.last_sequence(source); }
+    bool is_ready() const;
+    void offer(const Batch& batch);
+    void when_durable(flow::Settled settled) { log_->when_durable(std::move(settled)); }
+    void when_ready(Task task);
+    void flush(flow::Settled done);
+    void close(Task done);
+    bool is_closed() const { return closed_; }
+
+    // reading.cpp
+    std::optional<LastValue> last(TagId tag);
+    Result<Merge> stream(TagId tag, UtcTime from, UtcTime to);
+    std::vector<Series> series() const { return catalog_.series(); }
+    Stats stats() const;
+
+private:
+    using Segments = std::vector<SnapshotOf<Segment>>;
+
+    struct Edit {
+        Segments added;
+        std::set<std::string> removed;
+        std::vector<SourceMeta> sources;  // For a flush.
+        std::uint64_t log_number_min = 0;
+        bool is_flush = false;
+        bool is_compaction = false;
+        bool set_aside = false;  // Removed segments hold damage: they are renamed, not removed.
+    };
+    template <class T>
+    struct Written {
+        Result<T> outcome;
+        Segments segments;
+    };
+
+    // opening.cpp
+    Result<Manifest> load_manifest(const std::vector<std::string>& names);
+    Result<void> open_segments(const Manifest& manifest, const std::vector<std::string>& names, bool rebuilt);
+    Result<void> load_catalog();
+    Result<void> replay_log(const Manifest& manifest, const std::vector<std::string>& names);
+    Result<void> flush_at_start(std::uint64_t log_number);
+    void set_aside(const std::string& name, const std::string& why);
+
+    // body.cpp
+    void take_rows(const Batch& batch);
+    void take_row(SeriesState& state, const Batch& batch, std::size_t row);
+    void enter_table(SeriesState& state);
+    void check_table();
+    void freeze();
+    void start_flush();
+    void flushed(Written<std::vector<SegmentMeta>> written);
+    void settle_flushes(std::uint64_t order, const Result<void>& outcome);
+    void changed();
+    void tick();
+    void maybe_close();
+    UtcTime newest_segment_time() const;
+
+    // edits.cpp
+    Manifest manifest_after(const Edit& edit) const;
+    static Segments segments_after(const Segments& before, const Edit& edit);
+    void start_edit();
+    void edited(Result<void> outcome, bool catalog_written);
+    void clean(const Edit& edit);
+    void retain();
+    void start_compaction();
+    void compacted(Written<Compacted> written, const Segments& sources);
+
+    // reading.cpp
+    void look_up_last(SeriesState& state);
+    void take_last_of(SeriesState& state, const Chunk& rows, std::size_t row);
+
+    // Set once.
+    Shard& shard_;
+    Disk& disk_;
+    WorkerPool& log_pool_;
+    WorkerPool& disk_pool_;
+    const Options options_;
+    std::unique_ptr<DiskLock> lock_;
+    std::unique_ptr<Log> log_;
+
+    // What is there.
+    Catalog catalog_;
+    std::uint64_t next_number_ = 1;  // Of tables and jobs.
+    std::unique_ptr<MemTable> active_;
+    Instant active_since_;
+    SnapshotOf<MemTable> frozen_;
+    Segments segments_;  // Latest last_time first.
+    std::vector<SourceMeta> manifest_sources_;
+    std::uint64_t log_number_min_ = 0;
+
+    // What runs.
+    bool flush_running_ = false;
+    bool flush_again_ = false;
+    bool compaction_running_ = false;
+    bool edit_running_ = false;
+    bool edit_failed_ = false;
+    int cleanings_ = 0;
+    std::uint64_t frozen_log_min_ = 0;
+    std::vector<SourceMeta> frozen_sources_;
+    std::deque<Edit> edits_;
+    bool catalog_dirty_ = false;
+    bool catalog_changed_during_edit_ = false;
+    Timer flush_retry_;
+    Timer edit_retry_;
+    Timer ticker_;
+    std::vector<std::pair<std::uint64_t, flow::Settled>> flush_waiters_;  // By the order of the table they wait for.
+    std::vector<Task> ready_waiters_;
+    bool closing_ = false;
+    bool log_closed_ = false;
+    bool closed_ = false;
+    Task close_done_;
+
+    // What went wrong.
+    State jobs_state_ = State::Ok;
+    std::string jobs_detail_;
+    std::uint64_t damaged_files_ = 0;
+    std::uint64_t damaged_blocks_gone_ = 0;  // In segments that were set aside since.
+    std::string damage_detail_;
+};
+
+}  // namespace lineshaft::store

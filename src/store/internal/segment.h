@@ -1,0 +1,115 @@
+/// A segment: an immutable file with samples of many series, in blocks, and what is needed to find them.
+///
+/// segment := header block* detail* table trailer                              all little-endian, crc32c
+/// header  := magic:u32 "LSSG" version:u16 shard:u16 order:u64 crc:u32         20 bytes
+/// block   := see block.h; the blocks of a series follow one another, oldest first
+/// detail  := crc:u32 info blocks:varint (skip:varint bytes:varint rows:varint first:zigzag span:varint)*
+///            skip: from the end of the block before (0 at first) to this one's offset; first: from the last time of
+///            the block before (0 at first)
+/// table   := (tag:u64 detail_offset:u64 detail_bytes:u32 detail_crc:u32)*     24 bytes each, tags rise
+/// trailer := table_offset:u64 series:u64 rows:u64 first_time:i64 last_time:i64 table_crc:u32 version:u16 reserved:u16
+///            crc:u32 magic:u32                                                56 bytes, at the end of the file
+///
+/// `order` tells which of two versions of one sample came later: that of the segment with the higher order.
+/// Threads: a writer belongs to one thread; an open Segment is immutable and may be read by any.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/disk.h"
+#include "runtime/snapshot.h"
+#include "store/internal/block.h"
+
+namespace lineshaft::store {
+
+/// What the manifest keeps of a segment.
+struct SegmentMeta {
+    std::string name;
+    std::uint64_t order = 0;
+    std::uint64_t rows = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t series = 0;
+    UtcTime first_time;
+    UtcTime last_time;
+};
+
+struct BlockRef {
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+    std::uint32_t rows = 0;
+    UtcTime first_time;
+    UtcTime last_time;
+};
+
+struct SegmentSeries {
+    TagId tag;
+    SeriesInfo info;
+    std::vector<BlockRef> blocks;
+};
+
+class SegmentWriter {
+public:
+    /// Errors: DiskFull, Io.
+    static Result<std::unique_ptr<SegmentWriter>> create(Disk& disk, const std::string& directory, std::string name,
+                                                         ShardId shard, std::uint64_t order);
+    /// Series in rising order of tags; rows of a series in rising order of source time.
+    void begin_series(TagId tag, SeriesInfo info);
+    Result<void> add(const Chunk& rows, std::size_t first, std::size_t count);
+    Result<void> end_series();
+    /// Writes what is left and syncs. The caller syncs the directory.
+    Result<SegmentMeta> finish();
+
+private:
+    SegmentWriter() = default;
+    Result<void> write_block(std::size_t count);
+    Result<void> spill(std::size_t above);
+
+    std::unique_ptr<AppendFile> file_;
+    SegmentMeta meta_;
+    Bytes buffer_;
+    SegmentSeries series_;
+    Chunk pending_;
+    std::size_t pending_from_ = 0;
+    Bytes details_;
+    Bytes table_;
+};
+
+class Segment {
+public:
+    /// Errors: NotFound, Corrupt, VersionUnknown, Io.
+    static Result<SnapshotOf<Segment>> open(Disk& disk, const std::string& directory, std::string name);
+
+    const SegmentMeta& meta() const { return meta_; }
+    std::size_t series_count() const { return meta_.series; }
+    TagId tag_at(std::size_t index) const;
+    std::optional<std::size_t> find(TagId tag) const;
+    /// Errors: Corrupt.
+    Result<SegmentSeries> series_at(std::size_t index) const;
+    /// The block, its header checked and the one that the index means. Errors: Corrupt.
+    Result<BlockHeader> header_of(TagId tag, const BlockRef& block) const;
+    Result<void> decode(const BlockRef& block, const BlockHeader& header, Chunk& into) const;
+
+    /// Counts and logs a damaged place once, however often it is met.
+    void report_damage(std::uint64_t offset, TagId tag, UtcTime from, UtcTime to, const Error& why) const;
+    std::uint64_t damaged_blocks() const;
+
+private:
+    Segment() = default;
+    Result<void> read_frame();
+    ByteView bytes_of(const BlockRef& block) const;
+
+    SegmentMeta meta_;
+    std::string path_;
+    std::unique_ptr<ReadFile> file_;
+    ByteView bytes_;
+    ByteView table_;
+    // Offsets of places found damaged, 0 for none. More than these are one disk that is dying.
+    mutable std::array<std::atomic<std::uint64_t>, 32> damage_{};
+};
+
+}  // namespace lineshaft::store
