@@ -56,8 +56,9 @@ Result<Manifest> Historian::Body::load_manifest(const std::vector<std::string>& 
     const auto bytes = disk_.read(options_.path + "/MANIFEST");
     if (bytes) return decode_manifest(*bytes);
     if (bytes.error().code() != ErrorCode::NotFound) return std::unexpected(bytes.error());
-    // No manifest: a new store, or one that has only a log yet; segments without one have lost it.
-    if (std::ranges::any_of(names, is_segment) && disk_.exists(options_.path + "/CATALOG"))
+    // No manifest. As long as the first log file is there, none was ever needed: everything is in the log, and segments
+    // are those of a flush that did not come to its end. Without it the manifest is lost.
+    if (std::ranges::any_of(names, is_segment) && !disk_.exists(options_.path + "/" + log_name(1)))
         return fail(ErrorCode::Corrupt, "the manifest is gone, but there are segments");
     return Manifest();
 }
