@@ -8,7 +8,7 @@
 
 #include "south/modbus/internal/plan.h"
 #include "south/modbus/internal/poller.h"
-#include "south/modbus/internal/register_value.h"
+#include "south/modbus/register_value.h"
 
 using namespace lineshaft;
 using namespace lineshaft::modbus;

@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/counters.h"
-#include "south/modbus/internal/register_value.h"
+#include "south/modbus/register_value.h"
 
 namespace lineshaft::modbus {
 namespace {

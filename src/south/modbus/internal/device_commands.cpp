@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 #include "south/modbus/internal/device.h"
-#include "south/modbus/internal/register_value.h"
+#include "south/modbus/register_value.h"
 
 namespace lineshaft::modbus {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "south/modbus/internal/register_value.h"
+#include "south/modbus/register_value.h"
 
 namespace lineshaft::modbus {
 namespace {

@@ -1,4 +1,4 @@
-#include "south/modbus/internal/register_value.h"
+#include "south/modbus/register_value.h"
 
 #include <bit>
 #include <cmath>
