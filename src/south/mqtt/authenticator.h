@@ -17,9 +17,9 @@ namespace lineshaft::mqtt {
 
 /// What a CONNECT says about its sender.
 struct Credentials {
-    std::string client_id;                 // Empty: the broker will assign one.
+    std::string client_id;  // Empty: the broker will assign one.
     std::optional<std::string> user_name;
-    std::optional<std::string> password;   // Bytes; a token in most cases.
+    std::optional<std::string> password;  // Bytes; a token in most cases.
     Peer peer;
 };
 
@@ -32,8 +32,8 @@ enum class Access : std::uint8_t {
 /// Whom the credentials belong to.
 struct Identity {
     TenantId tenant{1};
-    std::string actor;    // "token telegraf", "user anna", "anonymous". A session is never inherited across actors.
-    std::string device;   // The device a device credential is bound to; empty for others.
+    std::string actor;   // "token telegraf", "user anna", "anonymous". A session is never inherited across actors.
+    std::string device;  // The device a device credential is bound to; empty for others.
     /// Any thread; called for every message, so it must be quick. Empty: nothing is allowed.
     std::function<bool(Access, std::string_view topic)> may;
 };

@@ -58,22 +58,23 @@ public:
         PayloadDecoder decode;
     };
     struct Options {
-        std::vector<Door> doors;                 // One per shard, in the order of shards.
-        std::string directory;                   // Of the journals; made when absent.
-        std::string version = "0";               // Shown in $SYS/broker/version.
-        std::uint64_t seed = 1;                  // For assigned client ids; from the system's randomness in production.
+        std::vector<Door> doors;    // One per shard, in the order of shards.
+        std::string directory;      // Of the journals; made when absent.
+        std::string version = "0";  // Shown in $SYS/broker/version.
+        std::uint64_t seed = 1;     // For assigned client ids; from the system's randomness in production.
         Duration connect_timeout = 10s;
         Duration session_expiry_max = std::chrono::hours(24 * 30);
-        std::size_t connections_max = 100'000;   // Per shard, those that have not sent CONNECT included.
+        std::size_t connections_max = 100'000;  // Per shard, those that have not sent CONNECT included.
         std::size_t queued_messages_max = limits::mqtt_queued_messages_max;  // Per session.
         std::size_t queued_bytes_max = limits::mqtt_queued_bytes_max;        // Per session.
         std::size_t queued_bytes_total_max = 512 * 1024 * 1024;              // Per shard.
-        std::size_t journal_bytes_min = 16 * 1024 * 1024;  // A journal is rewritten beyond twice its live content, and this.
-        Duration sys_period = 10s;               // Of $SYS; zero: none.
+        std::size_t journal_bytes_min =
+            16 * 1024 * 1024;       // A journal is rewritten beyond twice its live content, and this.
+        Duration sys_period = 10s;  // Of $SYS; zero: none.
     };
 
     /// Reads the journals under `options.directory` and rebuilds sessions, queues and retained messages.
-    /// Damaged records end their journal and are set aside in a file beside it, never deleted.
+    /// Damaged records are skipped and logged; the bytes behind the last good one are kept beside it (….cut).
     static Result<std::unique_ptr<Broker>> create(Options options, Disk& disk, WorkerPool& pool,
                                                   Authenticator& authenticator);
     ~Broker();
@@ -92,15 +93,15 @@ public:
 
     struct Stats {
         std::uint64_t connections = 0;
-        std::uint64_t sessions = 0;        // Connected and kept.
+        std::uint64_t sessions = 0;  // Connected and kept.
         std::uint64_t subscriptions = 0;
         std::uint64_t retained = 0;
         std::uint64_t queued_messages = 0;
         std::uint64_t queued_bytes = 0;
-        std::uint64_t messages_in = 0;     // PUBLISH packets since start.
+        std::uint64_t messages_in = 0;  // PUBLISH packets since start.
         std::uint64_t messages_out = 0;
         std::uint64_t journal_bytes = 0;
-        bool journal_failed = false;       // Nothing that needs it is acknowledged.
+        bool journal_failed = false;  // Nothing that needs it is acknowledged.
     };
     /// Summed over the shards; a little behind. Any thread.
     Stats stats() const;
