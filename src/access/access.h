@@ -4,7 +4,7 @@
 /// kept as Argon2id (19 MiB, 2 passes). An unknown name costs as much time as a wrong password.
 ///
 /// Flow:    tokens and sessions are checked on the door's shard against a snapshot, without waiting. What is not in it
-///          may have been made a moment ago by the command line: post_check_token looks once more, at most once a second.
+///          may have been made a moment ago by the command line: post_check_token asks the file once more, if that was written.
 /// Threads: check_… and is_claimed on the named shard; post_… from any shard, `done` on it. Argon2 runs on the hash
 ///          pool, SQL on the registry's.
 /// Errors:  Unauthenticated, Forbidden, TooManyAttempts, InvalidArgument, NotFound, Conflict; Io, DiskFull, Closed.
@@ -28,6 +28,8 @@ inline constexpr std::size_t password_bytes_min = 8;
 inline constexpr std::size_t password_bytes_max = 1024;
 inline constexpr std::size_t name_bytes_max = 64;
 inline constexpr int attempts_per_account_max = 10;
+inline constexpr int sessions_per_user_max = 20;  // One more ends the one that is idle longest.
+inline constexpr int passwords_at_once_max = 64;  // Waiting to be checked; each takes 19 MiB and some 30 ms.
 inline constexpr Duration session_idle_max = 12h;
 inline constexpr Duration session_age_max = 7 * 24h;
 
@@ -138,9 +140,9 @@ public:
     void close(Shard& shard, std::move_only_function<void()> done);
 
 private:
-    class Impl;
-    explicit Access(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    class State;
+    explicit Access(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
     std::string claim_secret_;
 };
 
