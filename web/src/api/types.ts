@@ -190,6 +190,7 @@ export interface JournalEntry {
 }
 
 export interface AuditEntry {
+  number?: number;
   time: string;
   actor: string;
   address: string | null;

@@ -46,7 +46,8 @@ function rowsOf(series: Series): Row[] {
   return rows;
 }
 
-const numberOrNull = (value: number | undefined): number | null => (value === undefined || Number.isNaN(value) ? null : value);
+const numberOrNull = (value: number | undefined): number | null =>
+  value === undefined || Number.isNaN(value) ? null : value;
 
 /** Silence longer than this breaks the line of reduced data. Raw data may be sent on change only and is not broken. */
 function silenceMs(series: Series, rows: Row[]): number {
@@ -61,7 +62,13 @@ export function tagColumns(series: Series): TagColumns {
   const rows = rowsOf(series);
   const silence = silenceMs(series, rows);
   const columns: TagColumns = { times: [], sure: [], doubtful: [], min: [], max: [], bad: [] };
-  const push = (timeMs: number, sure: number | null, doubtful: number | null, min: number | null, max: number | null): void => {
+  const push = (
+    timeMs: number,
+    sure: number | null,
+    doubtful: number | null,
+    min: number | null,
+    max: number | null,
+  ): void => {
     columns.times.push(timeMs);
     columns.sure.push(sure);
     columns.doubtful.push(doubtful);
@@ -71,7 +78,8 @@ export function tagColumns(series: Series): TagColumns {
   rows.forEach((row, i) => {
     const before = rows[i - 1];
     const after = rows[i + 1];
-    if (before !== undefined && row.timeMs - before.timeMs > silence) push(before.timeMs + silence / 5, null, null, null, null);
+    if (before !== undefined && row.timeMs - before.timeMs > silence)
+      push(before.timeMs + silence / 5, null, null, null, null);
     if (row.kind === 'bad') {
       addBad(columns.bad, row.timeMs, after?.timeMs ?? row.timeMs + (row.timeMs - (before?.timeMs ?? row.timeMs)));
       push(row.timeMs, null, null, null, null);
@@ -121,11 +129,19 @@ export function statsOf(series: Series, fromMs: number, toMs: number): Stats | n
     weight += count;
   }
   if (all === 0) return null;
-  return { min: weight > 0 ? min : Number.NaN, max: weight > 0 ? max : Number.NaN, mean: weight > 0 ? sum / weight : Number.NaN, good: good / all };
+  return {
+    min: weight > 0 ? min : Number.NaN,
+    max: weight > 0 ? max : Number.NaN,
+    mean: weight > 0 ? sum / weight : Number.NaN,
+    good: good / all,
+  };
 }
 
 /** The newest value at or before `timeMs`; null before the first. */
-export function valueAt(series: Series, timeMs: number): { value: number; min: number | null; max: number | null } | null {
+export function valueAt(
+  series: Series,
+  timeMs: number,
+): { value: number; min: number | null; max: number | null } | null {
   let low = 0;
   let high = series.times.length;
   while (low < high) {
@@ -149,7 +165,11 @@ const spanMinMs = 1000;
 const spanMaxMs = 20 * 365 * 86_400_000;
 
 /** `factor` below 1 shows less; what lies at `atMs` stays where it is. */
-export function zoomed(range: { fromMs: number; toMs: number }, atMs: number, factor: number): { fromMs: number; toMs: number } {
+export function zoomed(
+  range: { fromMs: number; toMs: number },
+  atMs: number,
+  factor: number,
+): { fromMs: number; toMs: number } {
   const span = range.toMs - range.fromMs;
   const wanted = Math.min(Math.max(span * factor, spanMinMs), spanMaxMs);
   const share = (atMs - range.fromMs) / span;

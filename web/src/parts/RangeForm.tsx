@@ -16,7 +16,14 @@ export function RangeForm({ range, onApply }: { range: TimeRange; onApply: (rang
   };
   return (
     <form className="ls-stack" onSubmit={submit}>
-      <TextInput type="datetime-local" step={1} label={t('trend.from')} value={from} onChange={(event) => setFrom(event.currentTarget.value)} data-testid="range-from" />
+      <TextInput
+        type="datetime-local"
+        step={1}
+        label={t('trend.from')}
+        value={from}
+        onChange={(event) => setFrom(event.currentTarget.value)}
+        data-testid="range-from"
+      />
       <TextInput
         type="datetime-local"
         step={1}

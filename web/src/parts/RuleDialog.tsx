@@ -1,6 +1,6 @@
 // An alarm rule: limits with what they would have done in the last day, shown before anything is saved.
 
-import { ActionIcon, Button, NativeSelect, NumberInput, Switch, TextInput, Textarea } from '@mantine/core';
+import { ActionIcon, Button, NativeSelect, NumberInput, Switch, Textarea, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
@@ -38,7 +38,10 @@ function firstLimits(rule: AlarmRule | null, proposal: Props['proposal']): Limit
   const { kind, threshold, span } = proposal;
   const existing = limits.find((limit) => limit.kind === kind);
   if (existing !== undefined) return limits.map((limit) => (limit === existing ? { ...limit, threshold } : limit));
-  return sorted([...limits, { kind, threshold, deadband: proposeDeadband(span), on_delay_s: 0, off_delay_s: 0, priority: usualPriority[kind] }]);
+  return sorted([
+    ...limits,
+    { kind, threshold, deadband: proposeDeadband(span), on_delay_s: 0, off_delay_s: 0, priority: usualPriority[kind] },
+  ]);
 }
 
 const sorted = (limits: Limit[]): Limit[] => [...limits].sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
@@ -68,7 +71,19 @@ export function RuleDialog({ tag, rule, proposal, onClose }: Props) {
   const add = (kind: LimitKind): void => {
     const near = limits.find((limit) => isUpperLimit(limit.kind) === isUpperLimit(kind));
     const threshold = near?.threshold ?? 0;
-    setLimits(sorted([...limits, { kind, threshold, deadband: near?.deadband ?? 0, on_delay_s: 0, off_delay_s: 0, priority: usualPriority[kind] }]));
+    setLimits(
+      sorted([
+        ...limits,
+        {
+          kind,
+          threshold,
+          deadband: near?.deadband ?? 0,
+          on_delay_s: 0,
+          off_delay_s: 0,
+          priority: usualPriority[kind],
+        },
+      ]),
+    );
   };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
@@ -78,7 +93,12 @@ export function RuleDialog({ tag, rule, proposal, onClose }: Props) {
   return (
     <Dialog title={t('rule.title', { tag: tag.path })} onClose={onClose} size={820}>
       <form className="ls-stack" onSubmit={submit} data-testid="rule-form">
-        <TextInput label={t('rule.name')} value={name} onChange={(event) => setName(event.currentTarget.value)} data-testid="rule-name" />
+        <TextInput
+          label={t('rule.name')}
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+          data-testid="rule-name"
+        />
         {limits.length > 0 && (
           <div className="ls-scroll">
             <table className="ls-table ls-limits">
@@ -114,17 +134,37 @@ export function RuleDialog({ tag, rule, proposal, onClose }: Props) {
           {kinds
             .filter((kind) => limits.every((limit) => limit.kind !== kind))
             .map((kind) => (
-              <Button key={kind} variant="default" size="compact-sm" onClick={() => add(kind)} data-testid={`rule-add-${kind}`}>
+              <Button
+                key={kind}
+                variant="default"
+                size="compact-sm"
+                onClick={() => add(kind)}
+                data-testid={`rule-add-${kind}`}
+              >
                 {t('rule.addLimit', { kind })}
               </Button>
             ))}
           <span className="ls-grow" />
-          <Switch label={t('rule.enabled')} checked={enabled} onChange={(event) => setEnabled(event.currentTarget.checked)} />
+          <Switch
+            label={t('rule.enabled')}
+            checked={enabled}
+            onChange={(event) => setEnabled(event.currentTarget.checked)}
+          />
         </div>
         <Preview tag={tag.id} limits={limits} />
         <div className="ls-cols">
-          <Textarea label={t('rule.consequence')} value={consequence} onChange={(event) => setConsequence(event.currentTarget.value)} rows={2} />
-          <Textarea label={t('rule.action')} value={action} onChange={(event) => setAction(event.currentTarget.value)} rows={2} />
+          <Textarea
+            label={t('rule.consequence')}
+            value={consequence}
+            onChange={(event) => setConsequence(event.currentTarget.value)}
+            rows={2}
+          />
+          <Textarea
+            label={t('rule.action')}
+            value={action}
+            onChange={(event) => setAction(event.currentTarget.value)}
+            rows={2}
+          />
         </div>
         <div className="ls-row">
           <Button type="submit" disabled={limits.length === 0} loading={save.isPending} data-testid="rule-save">
@@ -179,7 +219,10 @@ function LimitRow({ limit, isFirst, onChange, onRemove }: LimitRowProps) {
           aria-label={`${limit.kind} ${t('rule.priority')}`}
           value={String(limit.priority)}
           onChange={(event) => onChange({ priority: Number(event.currentTarget.value) as Priority })}
-          data={priorities.map((priority) => ({ value: String(priority), label: `${priority} ${t(`priority.${priority}`)}` }))}
+          data={priorities.map((priority) => ({
+            value: String(priority),
+            label: `${priority} ${t(`priority.${priority}`)}`,
+          }))}
           data-testid={`rule-${limit.kind}-priority`}
         />
       </td>
@@ -216,7 +259,10 @@ function Preview({ tag, limits }: { tag: string; limits: Limit[] }) {
         <span>
           <strong>{t('rule.preview', { count: data.fired })}</strong>{' '}
           <span className="ls-dim">
-            {t('rule.previewShare', { share: formatShare(data.active_share), samples: data.samples.toLocaleString('en-US') })}
+            {t('rule.previewShare', {
+              share: formatShare(data.active_share),
+              samples: data.samples.toLocaleString('en-US'),
+            })}
           </span>
         </span>
       )}

@@ -20,7 +20,8 @@ export function SpotMenu({ spot, unit, onAlarm, onOnly, onClose }: Props) {
   useEffect(() => {
     ref.current?.querySelector('button')?.focus();
     const close = (event: Event): void => {
-      if (event instanceof KeyboardEvent ? event.key === 'Escape' : !ref.current?.contains(event.target as Node)) onClose();
+      if (event instanceof KeyboardEvent ? event.key === 'Escape' : !ref.current?.contains(event.target as Node))
+        onClose();
     };
     window.addEventListener('pointerdown', close);
     window.addEventListener('keydown', close);

@@ -8,7 +8,7 @@ import { t } from '../model/text';
 import type { TimeRange } from '../model/timeRange';
 import { panned, tagColumns, zoomed } from '../model/trendData';
 import { attachGestures } from './trendGestures';
-import { type TrendContext, type TrendLimit, type TrendTag, scaleOf, trendOptions } from './trendOptions';
+import { scaleOf, type TrendContext, type TrendLimit, type TrendTag, trendOptions } from './trendOptions';
 
 export interface ChartSpot {
   clientX: number;
@@ -36,11 +36,18 @@ function alignedData(tags: TrendTag[], series: Map<string, Series>, context: Tre
     const one = series.get(tag.path);
     const columns = one === undefined ? null : tagColumns(one);
     if (columns !== null) context.bad.set(tag.path, columns.bad);
-    tables.push(columns === null ? [[], [], [], [], []] : [columns.times, columns.sure, columns.doubtful, columns.min, columns.max]);
+    tables.push(
+      columns === null
+        ? [[], [], [], [], []]
+        : [columns.times, columns.sure, columns.doubtful, columns.min, columns.max],
+    );
   }
   if (tables.length === 0) return [[]];
   // 1: a null is a gap; a time that only another tag has is not.
-  return uPlot.join(tables, tables.map((table) => table.map(() => 1 as const)));
+  return uPlot.join(
+    tables,
+    tables.map((table) => table.map(() => 1 as const)),
+  );
 }
 
 export function TrendChart(props: Props) {

@@ -33,14 +33,21 @@ export function WriteDialog({ tag, onClose }: { tag: Tag; onClose: () => void })
   return (
     <Dialog title={t('device.writeTitle', { path: tag.path })} onClose={onClose}>
       <div className="ls-stack">
-        <Facts items={[[t('device.writeNow'), <LiveValue key="now" path={tag.path} unit={tag.unit} testId="write-current" />]]} />
+        <Facts
+          items={[
+            [t('device.writeNow'), <LiveValue key="now" path={tag.path} unit={tag.unit} testId="write-current" />],
+          ]}
+        />
         {write.data !== undefined ? (
           <div className="ls-stack" role="status" data-testid="write-outcome" data-outcome={write.data.outcome}>
             <strong>{t(`device.outcome_${write.data.outcome}`)}</strong>
             <Facts
               items={[
                 [t('device.writeValue'), `${formatValue(value)} ${unit}`],
-                [t('device.readBack'), <LiveValue key="back" path={tag.path} unit={tag.unit} testId="write-read-back" />],
+                [
+                  t('device.readBack'),
+                  <LiveValue key="back" path={tag.path} unit={tag.unit} testId="write-read-back" />,
+                ],
                 ['', write.data.detail],
               ]}
             />
@@ -68,10 +75,19 @@ export function WriteDialog({ tag, onClose }: { tag: Tag; onClose: () => void })
         ) : (
           <>
             <div>
-              {t('device.writeAsk', { path: tag.path, before: formatValue(confirming.before), after: formatValue(value), unit })}
+              {t('device.writeAsk', {
+                path: tag.path,
+                before: formatValue(confirming.before),
+                after: formatValue(value),
+                unit,
+              })}
             </div>
             <div className="ls-row">
-              <Button onClick={() => write.mutate(confirming.key)} loading={write.isPending} data-testid="write-confirm">
+              <Button
+                onClick={() => write.mutate(confirming.key)}
+                loading={write.isPending}
+                data-testid="write-confirm"
+              >
                 {t('device.writeConfirm', { value: formatValue(value), unit })}
               </Button>
               <Button variant="default" onClick={again} data-autofocus>
@@ -88,10 +104,25 @@ export function WriteDialog({ tag, onClose }: { tag: Tag; onClose: () => void })
 function ValueField({ tag, value, onChange }: { tag: Tag; value: Scalar; onChange: (value: Scalar) => void }) {
   const label = `${t('device.writeValue')}${tag.unit ? `, ${formatUnit(tag.unit)}` : ''}`;
   if (tag.type === 'bool') {
-    return <Switch label={label} checked={value === true} onChange={(event) => onChange(event.currentTarget.checked)} data-testid="write-value" />;
+    return (
+      <Switch
+        label={label}
+        checked={value === true}
+        onChange={(event) => onChange(event.currentTarget.checked)}
+        data-testid="write-value"
+      />
+    );
   }
   if (tag.type === 'string') {
-    return <TextInput data-autofocus label={label} value={String(value ?? '')} onChange={(event) => onChange(event.currentTarget.value)} data-testid="write-value" />;
+    return (
+      <TextInput
+        data-autofocus
+        label={label}
+        value={String(value ?? '')}
+        onChange={(event) => onChange(event.currentTarget.value)}
+        data-testid="write-value"
+      />
+    );
   }
   return (
     <NumberInput

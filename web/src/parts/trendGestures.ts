@@ -28,7 +28,8 @@ export function attachGestures(over: HTMLElement, target: GestureTarget): () => 
   let wheelTimer: ReturnType<typeof setTimeout> | undefined;
 
   const xOf = (event: MouseEvent): number => event.clientX - over.getBoundingClientRect().left;
-  const timeAt = (x: number, range: TimeRange): number => range.fromMs + (x / over.clientWidth) * (range.toMs - range.fromMs);
+  const timeAt = (x: number, range: TimeRange): number =>
+    range.fromMs + (x / over.clientWidth) * (range.toMs - range.fromMs);
 
   const down = (event: PointerEvent): void => {
     if (event.button !== 0) return;
@@ -37,7 +38,11 @@ export function attachGestures(over: HTMLElement, target: GestureTarget): () => 
     if (pointers.size === 2) {
       const [a = 0, b = 0] = [...pointers.values()];
       hold = null;
-      pinch = { distance: Math.max(Math.abs(a - b), 10), range: target.range(), atMs: timeAt((a + b) / 2, target.range()) };
+      pinch = {
+        distance: Math.max(Math.abs(a - b), 10),
+        range: target.range(),
+        atMs: timeAt((a + b) / 2, target.range()),
+      };
     } else hold = { x: xOf(event), range: target.range(), isBox: event.shiftKey };
   };
   const moved = (event: PointerEvent): void => {
@@ -48,7 +53,9 @@ export function attachGestures(over: HTMLElement, target: GestureTarget): () => 
       target.move(zoomed(pinch.range, pinch.atMs, pinch.distance / Math.max(Math.abs(a - b), 10)), false);
     } else if (hold?.isBox) {
       const left = Math.min(hold.x, xOf(event));
-      target.plot()?.setSelect({ left, top: 0, width: Math.abs(xOf(event) - hold.x), height: over.clientHeight }, false);
+      target
+        .plot()
+        ?.setSelect({ left, top: 0, width: Math.abs(xOf(event) - hold.x), height: over.clientHeight }, false);
     } else if (hold !== null) target.move(panned(hold.range, (hold.x - xOf(event)) / over.clientWidth), false);
   };
   const up = (event: PointerEvent): void => {
@@ -56,8 +63,10 @@ export function attachGestures(over: HTMLElement, target: GestureTarget): () => 
     if (hold?.isBox) {
       target.plot()?.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
       const [from, to] = [hold.x, xOf(event)].sort((a, b) => a - b).map((x) => timeAt(x, target.range()));
-      if (Math.abs(xOf(event) - hold.x) > 6 && from !== undefined && to !== undefined) target.move({ fromMs: from, toMs: to }, true);
-    } else if (pinch !== null || (hold !== null && Math.abs(xOf(event) - hold.x) > 2)) target.move(target.range(), true);
+      if (Math.abs(xOf(event) - hold.x) > 6 && from !== undefined && to !== undefined)
+        target.move({ fromMs: from, toMs: to }, true);
+    } else if (pinch !== null || (hold !== null && Math.abs(xOf(event) - hold.x) > 2))
+      target.move(target.range(), true);
     hold = null;
     pinch = null;
   };

@@ -50,7 +50,8 @@ export function trendOptions(context: TrendContext, width: number, height: numbe
       label: formatUnit(on[0]?.unit) || undefined,
       grid: i === 0 ? grid : { show: false },
       ticks: { ...grid, size: 4 },
-      values: key === 'y:bool' ? (_, splits) => splits.map((it) => (it === 0 ? '0' : it === 1 ? '1' : '')) : valueLabels,
+      values:
+        key === 'y:bool' ? (_, splits) => splits.map((it) => (it === 0 ? '0' : it === 1 ? '1' : '')) : valueLabels,
     });
   });
   const series: uPlot.Series[] = [{}];
@@ -85,7 +86,9 @@ export function trendOptions(context: TrendContext, width: number, height: numbe
 function valueLabels(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
   if (splits.some((it) => Math.abs(it) >= 1e7) || step < 1e-5) return splits.map(formatNumber);
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  return splits.map((it) => it.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace('-', '−'));
+  return splits.map((it) =>
+    it.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace('-', '−'),
+  );
 }
 
 /** Twenty-four hours, ISO dates: the same everywhere in the house. */
@@ -154,10 +157,28 @@ function drawBad(plot: uPlot, context: TrendContext): void {
 }
 
 const badgeShapes: Record<Priority, [number, number][]> = {
-  1: [[-1, -1], [1, -1], [1, 1], [-1, 1]],
-  2: [[0, -1.2], [1.2, 1], [-1.2, 1]],
-  3: [[0, 1.2], [1.2, -1], [-1.2, -1]],
-  4: [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]],
+  1: [
+    [-1, -1],
+    [1, -1],
+    [1, 1],
+    [-1, 1],
+  ],
+  2: [
+    [0, -1.2],
+    [1.2, 1],
+    [-1.2, 1],
+  ],
+  3: [
+    [0, 1.2],
+    [1.2, -1],
+    [-1.2, -1],
+  ],
+  4: [
+    [0, -1.3],
+    [1.3, 0],
+    [0, 1.3],
+    [-1.3, 0],
+  ],
 };
 
 function drawLimits(plot: uPlot, context: TrendContext): void {

@@ -23,7 +23,11 @@ export function AlarmJournal() {
   const journal = useInfiniteQuery({
     queryKey: ['journal', since],
     queryFn: ({ pageParam }) =>
-      alarmsApi.journal({ from: since === 'all' ? undefined : `now-${since}`, limit: pageSize, cursor: pageParam || undefined }),
+      alarmsApi.journal({
+        from: since === 'all' ? undefined : `now-${since}`,
+        limit: pageSize,
+        cursor: pageParam || undefined,
+      }),
     initialPageParam: '',
     getNextPageParam: (page) => page.next ?? undefined,
     refetchInterval: 10_000,
@@ -42,7 +46,12 @@ export function AlarmJournal() {
       accessorFn: (entry) => entry.time,
       cell: ({ row }) => <span className="ls-num">{formatTime(row.original.time)}</span>,
     },
-    { id: 'priority', header: '', accessorFn: (entry) => entry.priority, cell: ({ row }) => <AlarmBadge priority={row.original.priority} /> },
+    {
+      id: 'priority',
+      header: '',
+      accessorFn: (entry) => entry.priority,
+      cell: ({ row }) => <AlarmBadge priority={row.original.priority} />,
+    },
     { id: 'event', header: t('alarm.event'), accessorFn: (entry) => entry.event },
     { id: 'name', header: t('alarm.name'), accessorFn: (entry) => entry.name },
     {
@@ -68,7 +77,12 @@ export function AlarmJournal() {
       ),
     },
     { id: 'by', header: t('alarm.by'), accessorFn: (entry) => entry.by ?? '', meta: { cell: 'ls-wide-only' } },
-    { id: 'comment', header: t('alarm.comment'), accessorFn: (entry) => entry.comment ?? '', meta: { cell: 'wrap ls-wide-only' } },
+    {
+      id: 'comment',
+      header: t('alarm.comment'),
+      accessorFn: (entry) => entry.comment ?? '',
+      meta: { cell: 'wrap ls-wide-only' },
+    },
   ];
   return (
     <>

@@ -42,7 +42,8 @@ export function AlarmRules() {
     },
   });
   const unitOf = (rule: AlarmRule): string => values.find((value) => value.path === rule.tag_path)?.unit ?? '';
-  const edit = (rule: AlarmRule): void => setEditing({ tag: { id: rule.tag, path: rule.tag_path, unit: unitOf(rule) }, rule });
+  const edit = (rule: AlarmRule): void =>
+    setEditing({ tag: { id: rule.tag, path: rule.tag_path, unit: unitOf(rule) }, rule });
   if (rules === undefined) return <Waiting />;
   const shown = rules.filter((rule) => search === '' || matches(`${rule.name} ${rule.tag_path}`, search));
   const columns: Column<AlarmRule>[] = [
@@ -51,7 +52,9 @@ export function AlarmRules() {
       header: t('alarm.state'),
       accessorFn: (rule) => rule.enabled,
       cell: ({ row }) => (
-        <StateMark kind={row.original.enabled ? 'on' : 'off'}>{row.original.enabled ? t('rule.enabled') : t('rule.disabled')}</StateMark>
+        <StateMark kind={row.original.enabled ? 'on' : 'off'}>
+          {row.original.enabled ? t('rule.enabled') : t('rule.disabled')}
+        </StateMark>
       ),
     },
     { id: 'name', header: t('alarm.name'), accessorFn: (rule) => rule.name },

@@ -14,12 +14,12 @@ import { matches } from '../model/tree';
 import { AckDialog } from '../parts/AckDialog';
 import { AlarmBadge } from '../parts/AlarmBadge';
 import { type Column, DataTable } from '../parts/DataTable';
+import { useKeys } from '../parts/keys';
 import { Link } from '../parts/Link';
 import { LiveValue } from '../parts/LiveValue';
 import { Facts, Offer, Page, Panel, Waiting } from '../parts/Page';
 import { RuleDialog } from '../parts/RuleDialog';
 import { TagPath } from '../parts/TagPath';
-import { useKeys } from '../parts/keys';
 import { AlarmJournal } from './AlarmJournal';
 import { AlarmRules } from './AlarmRules';
 
@@ -166,7 +166,9 @@ function AlarmTable({ alarms, chosen, onChoose, open, onOpen, onAcknowledge }: A
       meta: { cell: 'grow' },
       cell: ({ row }) => (
         <div className="ls-cut">
-          <strong style={row.original.acknowledged ? { fontWeight: 400 } : undefined}>{row.original.name || row.original.tag_path}</strong>
+          <strong style={row.original.acknowledged ? { fontWeight: 400 } : undefined}>
+            {row.original.name || row.original.tag_path}
+          </strong>
           <span className="ls-dim ls-small"> {row.original.action}</span>
         </div>
       ),
@@ -186,7 +188,9 @@ function AlarmTable({ alarms, chosen, onChoose, open, onOpen, onAcknowledge }: A
       header: t('alarm.value'),
       enableSorting: false,
       meta: { cell: 'right' },
-      cell: ({ row }) => <LiveValue path={row.original.tag_path} unit={row.original.unit} testId={`alarm-value-${row.original.id}`} />,
+      cell: ({ row }) => (
+        <LiveValue path={row.original.tag_path} unit={row.original.unit} testId={`alarm-value-${row.original.id}`} />
+      ),
     },
     {
       id: 'state',
@@ -202,7 +206,12 @@ function AlarmTable({ alarms, chosen, onChoose, open, onOpen, onAcknowledge }: A
       cell: ({ row }) =>
         !row.original.acknowledged &&
         onAcknowledge !== null && (
-          <Button variant="default" size="compact-sm" onClick={() => onAcknowledge(row.original)} data-testid="alarm-ack">
+          <Button
+            variant="default"
+            size="compact-sm"
+            onClick={() => onAcknowledge(row.original)}
+            data-testid="alarm-ack"
+          >
             {t('alarm.acknowledge')}
           </Button>
         ),
@@ -236,7 +245,10 @@ function AlarmMore({ alarm }: { alarm: Alarm }) {
     [t('alarm.value'), `${formatValue(alarm.value)} ${formatUnit(alarm.unit)}`],
   ];
   if (alarm.acknowledged && alarm.acknowledged_by) {
-    facts.push([t('alarm.state'), t('alarm.acknowledgedBy', { name: alarm.acknowledged_by, time: formatTime(alarm.acknowledged_at) })]);
+    facts.push([
+      t('alarm.state'),
+      t('alarm.acknowledgedBy', { name: alarm.acknowledged_by, time: formatTime(alarm.acknowledged_at) }),
+    ]);
   }
   if (alarm.comment) facts.push([t('alarm.comment'), alarm.comment]);
   return (
@@ -254,7 +266,11 @@ function AlarmMore({ alarm }: { alarm: Alarm }) {
         )}
       </div>
       {editing && rule !== undefined && (
-        <RuleDialog tag={{ id: rule.tag, path: rule.tag_path, unit: alarm.unit }} rule={rule} onClose={() => setEditing(false)} />
+        <RuleDialog
+          tag={{ id: rule.tag, path: rule.tag_path, unit: alarm.unit }}
+          rule={rule}
+          onClose={() => setEditing(false)}
+        />
       )}
     </div>
   );

@@ -26,7 +26,9 @@ export default function Devices() {
   const devices = useDevices().data;
   const mayEdit = useMay('engineer');
   const count = devices?.filter((device) => device.state === 'discovered').length ?? 0;
-  const found = (devices ?? []).filter((device) => search === '' || matches(`${device.name} ${device.title} ${device.protocol}`, search));
+  const found = (devices ?? []).filter(
+    (device) => search === '' || matches(`${device.name} ${device.title} ${device.protocol}`, search),
+  );
   return (
     <Page
       full
@@ -104,7 +106,12 @@ function DeviceList({ devices }: { devices: Device[] }) {
       accessorFn: (device) => t(`deviceState.${device.state}`),
       meta: { cell: 'ls-wide-only' },
     },
-    { id: 'tags', header: t('devices.tags'), accessorFn: (device) => device.tag_count, meta: { cell: 'right ls-wide-only' } },
+    {
+      id: 'tags',
+      header: t('devices.tags'),
+      accessorFn: (device) => device.tag_count,
+      meta: { cell: 'right ls-wide-only' },
+    },
     {
       id: 'good',
       header: t('devices.good'),
@@ -217,7 +224,12 @@ function Inbox({ devices }: { devices: Device[] }) {
               {t('devices.accept')}
             </Button>
             {row.original.state !== 'ignored' && (
-              <Button variant="default" size="compact-sm" onClick={() => ignore.mutate(row.original.id)} data-testid="device-ignore">
+              <Button
+                variant="default"
+                size="compact-sm"
+                onClick={() => ignore.mutate(row.original.id)}
+                data-testid="device-ignore"
+              >
                 {t('devices.ignore')}
               </Button>
             )}
@@ -242,7 +254,11 @@ function Inbox({ devices }: { devices: Device[] }) {
           <AssetSelect value={asset} onChange={setAsset} />
           <span className="ls-grow" />
           {shown.length > 0 && (
-            <Button onClick={() => accept.mutate(shown.map((device) => device.id))} loading={accept.isPending} data-testid="device-accept-selected">
+            <Button
+              onClick={() => accept.mutate(shown.map((device) => device.id))}
+              loading={accept.isPending}
+              data-testid="device-accept-selected"
+            >
               {t('devices.acceptSelected', { count: shown.length })}
             </Button>
           )}

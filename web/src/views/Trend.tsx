@@ -7,7 +7,7 @@ import { serverNow } from '../api/client';
 import { type HistoryRequest, history, values as valuesApi } from '../api/endpoints';
 import type { CurrentValue, LimitKind } from '../api/types';
 import { roundThreshold } from '../model/alarms';
-import { type Series, decodeColumns } from '../model/columns';
+import { decodeColumns, type Series } from '../model/columns';
 import { formatAge, formatNumber, formatShare, formatTime, formatUnit } from '../model/format';
 import { live } from '../model/live';
 import { setSearchParams, useRoute } from '../model/navigation';
@@ -16,19 +16,20 @@ import { useRules } from '../model/queries';
 import { useMay } from '../model/roles';
 import { historyAsCli, historyAsCurl, historyAsPython } from '../model/snippets';
 import { t } from '../model/text';
-import { type TimeRange, absoluteRange, durationMs, isLiveRange, ranges, resolveRange } from '../model/timeRange';
+import { absoluteRange, durationMs, isLiveRange, ranges, resolveRange, type TimeRange } from '../model/timeRange';
 import { complain, done } from '../model/toasts';
 import { panned, statsOf, valueAt, zoomed } from '../model/trendData';
 import { copyText } from '../parts/Copy';
+import { useKeys } from '../parts/keys';
 import { LiveValue } from '../parts/LiveValue';
 import { Page, Panel } from '../parts/Page';
 import { RangeForm } from '../parts/RangeForm';
 import { RuleDialog } from '../parts/RuleDialog';
 import { SpotMenu } from '../parts/SpotMenu';
+import { saveBlob } from '../parts/saveFile';
 import { TagPath } from '../parts/TagPath';
 import { TagPicker } from '../parts/TagPicker';
 import { type ChartSpot, TrendChart } from '../parts/TrendChart';
-import { useKeys } from '../parts/keys';
 import type { TrendLimit, TrendTag } from '../parts/trendOptions';
 
 const usualRange = '1h';
@@ -78,7 +79,8 @@ function useHistory(paths: string[], range: TimeRange, width: number, isLive: bo
   };
   const answer = useQuery({
     queryKey: ['history', request],
-    queryFn: async ({ signal }) => new Map(decodeColumns(await history.columns(request, signal)).map((series) => [series.path, series])),
+    queryFn: async ({ signal }) =>
+      new Map(decodeColumns(await history.columns(request, signal)).map((series) => [series.path, series])),
     enabled: paths.length > 0 && width > 0,
     placeholderData: keepPreviousData,
     staleTime: isLive ? 0 : 60_000,
@@ -127,7 +129,9 @@ export default function Trend() {
   );
   const [cursorMs, setCursorMs] = useState<number | null>(null);
   const [spot, setSpot] = useState<ChartSpot | null>(null);
-  const [proposal, setProposal] = useState<{ path: string; kind: LimitKind; threshold: number; span: number } | null>(null);
+  const [proposal, setProposal] = useState<{ path: string; kind: LimitKind; threshold: number; span: number } | null>(
+    null,
+  );
   const [rangeOpen, setRangeOpen] = useState(false);
   const mayEdit = useMay('engineer');
   const settle = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -158,7 +162,13 @@ export default function Trend() {
   };
   const request: HistoryRequest = isLive
     ? { tags: known, from: `now-${rangeText}`, to: 'now', width: width || 1000, resolution: 'auto' }
-    : { tags: known, from: new Date(range.fromMs).toISOString(), to: new Date(range.toMs).toISOString(), width: width || 1000, resolution: 'auto' };
+    : {
+        tags: known,
+        from: new Date(range.fromMs).toISOString(),
+        to: new Date(range.toMs).toISOString(),
+        width: width || 1000,
+        resolution: 'auto',
+      };
   const subject = proposal === null ? undefined : info.find((item) => item.path === proposal.path);
 
   return (
@@ -171,10 +181,18 @@ export default function Trend() {
           <AddTags paths={paths} onChange={setTags} />
           <span className="ls-grow" />
           <RangeControl text={rangeText} range={range} isOpen={rangeOpen} onOpen={setRangeOpen} />
-          <ActionIcon aria-label={t('trend.zoomOut')} title={t('trend.zoomOut')} onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 2))}>
+          <ActionIcon
+            aria-label={t('trend.zoomOut')}
+            title={t('trend.zoomOut')}
+            onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 2))}
+          >
             −
           </ActionIcon>
-          <ActionIcon aria-label={t('trend.zoomIn')} title={t('trend.zoomIn')} onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 0.5))}>
+          <ActionIcon
+            aria-label={t('trend.zoomIn')}
+            title={t('trend.zoomIn')}
+            onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 0.5))}
+          >
             +
           </ActionIcon>
           <ActionIcon aria-label="←" onClick={() => setRange(panned(range, -0.5))}>
@@ -323,13 +341,12 @@ function RangeControl({ text, range, isOpen, onOpen }: RangeControlProps) {
 function Export({ request }: { request: HistoryRequest }) {
   const download = (isRaw: boolean): void => {
     const asked = isRaw ? { ...request, width: undefined, resolution: 'raw' } : request;
-    history.csv(asked).then((blob) => {
-      const link = document.createElement('a');
-      link.href = URL.createObjectURL(blob);
-      link.download = `lineshaft-${new Date().toISOString().slice(0, 19).replace(/:/g, '')}.csv`;
-      link.click();
-      URL.revokeObjectURL(link.href);
-    }, complain);
+    history
+      .csv(asked)
+      .then(
+        (blob) => saveBlob(`lineshaft-${new Date().toISOString().slice(0, 19).replace(/:/g, '')}.csv`, blob),
+        complain,
+      );
   };
   const copy = (text: string): void => {
     copyText(text).then(() => done(t('trend.copied')), complain);
@@ -413,7 +430,12 @@ function Readout({ tags, series, range, cursorMs, onRemove, onAlarm }: ReadoutPr
                 <td className="right">
                   <LiveValue path={tag.path} />
                 </td>
-                <td className="right ls-num" title={at?.min != null ? `${formatNumber(at.min)} … ${formatNumber(at.max ?? Number.NaN)}` : undefined}>
+                <td
+                  className="right ls-num"
+                  title={
+                    at?.min != null ? `${formatNumber(at.min)} … ${formatNumber(at.max ?? Number.NaN)}` : undefined
+                  }
+                >
                   {at === null ? '' : formatNumber(at.value)}
                 </td>
                 <td className="right ls-num ls-wide-only">{stats === null ? '–' : formatNumber(stats.min)}</td>
@@ -436,7 +458,11 @@ function Readout({ tags, series, range, cursorMs, onRemove, onAlarm }: ReadoutPr
                         </Menu.Dropdown>
                       </Menu>
                     )}
-                    <ActionIcon size="sm" aria-label={t('trend.remove', { tag: tag.path })} onClick={() => onRemove(tag.path)}>
+                    <ActionIcon
+                      size="sm"
+                      aria-label={t('trend.remove', { tag: tag.path })}
+                      onClick={() => onRemove(tag.path)}
+                    >
                       ×
                     </ActionIcon>
                   </span>
@@ -449,4 +475,3 @@ function Readout({ tags, series, range, cursorMs, onRemove, onAlarm }: ReadoutPr
     </div>
   );
 }
-
