@@ -14,6 +14,8 @@ import sys
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 # What any room may include besides its line: generated headers and, in tests, what all tests share.
 SHARED_BY_TESTS = ("support/",)
+# Tests, and the headers that only tests of one room share (internal/test_bench.h).
+TEST_FILE = re.compile(r"(_test|_fuzz|_bench)\.cpp$|/test_\w+\.(h|cpp)$")
 
 
 def read_floors(text):
@@ -55,7 +57,7 @@ def check_include(source, target, floors):
         return f"'{source}' belongs to no room: add one to tools/floors.txt"
     other_pattern, other = room_of(target, patterns)
     if other is None:
-        if source.endswith(("_test.cpp", "_fuzz.cpp", "_bench.cpp")) and target.startswith(SHARED_BY_TESTS):
+        if TEST_FILE.search(source) and target.startswith(SHARED_BY_TESTS):
             return None
         return f'"{target}" is in no room: use <…> for a library, the path from src for our own'
     if other == room:
