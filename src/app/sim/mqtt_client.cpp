@@ -17,6 +17,7 @@ constexpr Duration backoff_max = 10s;
 constexpr Duration connect_timeout = 5s;
 constexpr std::uint16_t keep_alive_s = 30;
 constexpr std::size_t packet_bytes_max = 64 * 1024;
+static_assert(MqttClient::in_flight_max < MqttClient::queued_max);
 
 class Client final : public MqttClient, private StreamHandler {
 public:
@@ -27,11 +28,9 @@ public:
 
     void publish(std::string topic, std::string payload) override {
         if (queue_.size() >= queued_max) {
-            // One that is in flight keeps its place: its PUBACK may be on the way.
-            const std::size_t oldest = in_flight_ < queue_.size() ? in_flight_ : 0;
-            if (oldest == 0) return void(++dropped_);
-            queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(oldest));
+            // What is in flight keeps its place: its PUBACK may be on the way.
             ++dropped_;
+            queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(in_flight_));
         }
         queue_.push_back({std::move(topic), std::move(payload), 0});
         send_queued();
@@ -82,7 +81,7 @@ private:
     }
 
     void fail_connection(std::string why) {
-        if (why != trouble_) {
+        if (why != trouble_ && !closing_) {
             log_warning("{} is not connected to {}: {}; trying again for ever", options_.client_id,
                         to_text(options_.address), why);
         }
@@ -122,7 +121,7 @@ private:
     void take(const mqtt::Frame& frame) {
         if (frame.type == mqtt::PacketType::ConnAck) {
             const auto ack = mqtt::decode_conn_ack(frame, mqtt::Version::V311);
-            if (!ack || mqtt::is_failure(ack->reason)) {
+            if (!ack || ack->reason != mqtt::Reason::Success) {
                 return fail_connection(
                     "the broker refused the connection: check user and password (LINESHAFT_TOKEN)");
             }

@@ -57,8 +57,9 @@ public:
         record_.values += ':';
         record_.values += value;
     }
-    Record take(UtcTime time) {
+    Record take(UtcTime time, std::uint64_t row) {
         record_.time = time;
+        record_.row = row;
         record_.values += record_.value_count == 0 ? "{}" : "}";
         return std::move(record_);
     }
@@ -119,7 +120,6 @@ public:
     }
 
     bool has_time() const override { return parser_->layout().time_column.has_value(); }
-    std::uint64_t rows() const override { return rows_; }
     std::uint64_t refused() const override { return refused_; }
     const std::vector<std::string>& reasons() const override { return reasons_; }
 
@@ -179,8 +179,8 @@ private:
         for (std::size_t i = 0; i < row.cells.size(); ++i) {
             if (time_column != i) builder.add(names_[i], json_value(row.cells[i]));
         }
-        ready_.push_back(
-            builder.take(time_column ? row.time : UtcTime(period_.count() * static_cast<std::int64_t>(index))));
+        ready_.push_back(builder.take(
+            time_column ? row.time : UtcTime(period_.count() * static_cast<std::int64_t>(index)), index + 1));
     }
 
     void take_cycle(const table::Row& row, std::uint64_t index) {
@@ -189,7 +189,7 @@ private:
         for (std::int64_t i = 0; i < columns; ++i) {
             RecordBuilder builder;
             builder.add(names_[0], json_value(row.cells[static_cast<std::size_t>(i)]));
-            ready_.push_back(builder.take(UtcTime(begin + period_.count() * i / columns)));
+            ready_.push_back(builder.take(UtcTime(begin + period_.count() * i / columns), index + 1));
         }
     }
 
@@ -210,7 +210,8 @@ private:
                 builder.add(json_text(named ? options_.columns[i] : fmt::format("V{}", i + 1)),
                             std::move(matrix_[i][column]));
             }
-            ready_.push_back(builder.take(UtcTime(period_.count() * static_cast<std::int64_t>(column))));
+            ready_.push_back(
+                builder.take(UtcTime(period_.count() * static_cast<std::int64_t>(column)), matrix_.size()));
         }
         matrix_.clear();
     }

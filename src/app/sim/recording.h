@@ -22,6 +22,7 @@ struct Record {
     UtcTime time;        // Of the table; without a time column the distance from its begin.
     std::string values;  // JSON: {"Pressure":0.38,"state":"on"}.
     std::size_t value_count = 0;
+    std::uint64_t row = 0;  // Rows of the table that have been played when this is, from 1.
 };
 
 class Recording {
@@ -31,8 +32,6 @@ public:
     /// nullopt at the end.
     virtual Result<std::optional<Record>> next() = 0;
     virtual bool has_time() const = 0;
-    /// Rows of the table so far, without refused ones.
-    virtual std::uint64_t rows() const = 0;
     virtual std::uint64_t refused() const = 0;
     /// The first reasons, with line numbers.
     virtual const std::vector<std::string>& reasons() const = 0;
