@@ -1,7 +1,7 @@
 /// Certificates for a house that has none: a local authority and a server certificate, made at first start.
 ///
 /// The authority (EC P-256, ten years) signs only this house's server certificate (397 days, renewed when less than
-/// 30 are left or the names have changed). Keys never leave the directory, mode 0600.
+/// 30 are left or a name is new). Keys never leave the directory, mode 0600.
 ///
 /// Threads: one; blocks. Start-up and worker threads.
 /// Errors:  Io, DiskFull, Corrupt (a file that is no certificate or key, or a pair that does not match).
@@ -17,7 +17,7 @@
 namespace lineshaft::access {
 
 struct CertificateAuthorityOptions {
-    std::string directory;           // DIR/pki
+    std::string directory;           // DIR/pki: authority.pem, server.pem (key and certificate), authority.crt
     std::vector<std::string> names;  // Host names and addresses besides localhost and the loopback addresses.
 };
 
