@@ -422,7 +422,8 @@ Result<Decoded> Decoder::decode_http(std::string_view body, std::string_view sel
         return fail(ErrorCode::Malformed,
                     "expected an object {\"device\":\"name\",\"values\":{…}} or an array of them");
     if (e.is<dom::array>()) {
-        for (dom::element inner : e.get_array().value_unsafe()) {
+        const dom::array array = e.get_array().value_unsafe();  // By name: the result it comes from is a temporary.
+        for (dom::element inner : array) {
             if (!inner.is<dom::object>()) return fail(ErrorCode::Malformed, "expected an array of objects");
         }
     }
