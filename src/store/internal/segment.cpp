@@ -162,10 +162,15 @@ Result<SegmentMeta> SegmentWriter::finish() {
 }
 
 Result<SnapshotOf<Segment>> Segment::open(Disk& disk, const std::string& directory, std::string name) {
+    const std::string path = directory + "/" + name;
+    return from(TRY(disk.open(path)), path, std::move(name));
+}
+
+Result<SnapshotOf<Segment>> Segment::from(std::unique_ptr<ReadFile> file, std::string path, std::string name) {
     auto segment = std::unique_ptr<Segment>(new Segment());
-    segment->path_ = directory + "/" + name;
+    segment->path_ = std::move(path);
     segment->meta_.name = std::move(name);
-    segment->file_ = TRY(disk.open(segment->path_));
+    segment->file_ = std::move(file);
     segment->bytes_ = segment->file_->map();
     TRY_VOID(segment->read_frame());
     return SnapshotOf<Segment>(std::move(segment));

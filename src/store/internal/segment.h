@@ -83,6 +83,7 @@ class Segment {
 public:
     /// Errors: NotFound, Corrupt, VersionUnknown, Io.
     static Result<SnapshotOf<Segment>> open(Disk& disk, const std::string& directory, std::string name);
+    static Result<SnapshotOf<Segment>> from(std::unique_ptr<ReadFile> file, std::string path, std::string name);
 
     const SegmentMeta& meta() const { return meta_; }
     std::size_t series_count() const { return meta_.series; }
