@@ -74,7 +74,7 @@ TEST(WebSocketFrame, TheCutBetweenReadsDoesNotShow) {
 }
 
 TEST(WebSocketFrame, PiecesJoinToTheSameStreamWhateverTheFrames) {
-    const Bytes all = masked(Opcode::Binary, "ab", false) + masked(Opcode::Continuation, "") +
+    const Bytes all = masked(Opcode::Binary, "ab", false) + masked(Opcode::Continuation, "", false) +
                       masked(Opcode::Ping, "") + masked(Opcode::Continuation, "cd") +
                       masked(Opcode::Binary, std::string(200'000, 'z'));
     for (const std::size_t step : {1, 5, 4096, 1'000'000}) {
