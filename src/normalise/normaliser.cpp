@@ -27,6 +27,12 @@ struct Source {
     std::size_t protocol = 0;
 };
 
+/// Lets a view look for a string.
+struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+
 bool is_number(ValueType type) { return type == ValueType::Double || type == ValueType::Int; }
 
 double to_number(ValueType type, std::uint64_t bits) {
@@ -89,7 +95,7 @@ private:
     const Options options_;
     Tally tally_;
     Catalogue catalogue_;
-    std::map<TenantId, std::unordered_map<std::string, Source>> known_sources_;
+    std::map<TenantId, std::unordered_map<std::string, Source, TextHash, std::equal_to<>>> known_sources_;
     Timer tick_;
 
     // The batch at hand.
@@ -280,11 +286,11 @@ void Normaliser::Impl::report(Why why, Slot& slot, const Reading& reading) {
 
 Source& Normaliser::Impl::source_named(TenantId tenant, std::string_view name) {
     auto& names = known_sources_[tenant];
-    const std::string key(name);
-    if (const auto known = names.find(key); known != names.end()) return known->second;
+    if (const auto known = names.find(name); known != names.end()) return known->second;
     if (names.size() >= sources_known_max) names.clear();  // They are asked for again.
     const SourceRegistrar::Source source = sources_.source_named(tenant, name);
-    return names.emplace(key, Source{source.id, source.last_sequence + 1, tally_.protocol_of(name)}).first->second;
+    return names.emplace(std::string(name), Source{source.id, source.last_sequence + 1, tally_.protocol_of(name)})
+        .first->second;
 }
 
 void Normaliser::Impl::discovered(const Slot& slot) {

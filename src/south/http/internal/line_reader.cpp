@@ -15,6 +15,7 @@ namespace lp = wire::line_protocol;
 constexpr std::size_t piece_bytes_min = 16 * 1024;
 constexpr std::size_t piece_bytes_first = 192 * 1024;
 constexpr std::size_t piece_bytes_max = 2 * 1024 * 1024;
+constexpr std::size_t value_bytes_usual = 20;
 constexpr std::size_t line_bytes_max = 8 * 1024 * 1024;
 
 }  // namespace
@@ -70,6 +71,7 @@ Result<std::string> LineReader::next_piece() {
 /// Fills `batch` from `piece`, which it keeps. What does not fit any more goes back to the rest.
 void LineReader::parse(std::string_view piece, ReadingBatch& batch) {
     lp::Parser parser(piece, precision_, next_number_);
+    batch.readings.reserve(std::min(limits::batch_samples_max, piece.size() / value_bytes_usual));
     std::size_t used = piece.size();
     const lp::Line* line = nullptr;
     while ((line = parser.next())) {
