@@ -68,7 +68,7 @@ Parser::Parser(Layout layout) : layout_(std::move(layout)), header_pending_(layo
 }
 
 void Parser::feed(std::string_view piece, RowSink& sink) {
-    if (line_ == 0 && rest_.empty() && piece.starts_with("\xEF\xBB\xBF")) piece.remove_prefix(3);
+    if (!begun_ && !skip_byte_order_mark(piece)) return;
     if (!rest_.empty()) {
         // Only as much as completes the row is copied; what follows is read where it lies.
         const std::size_t line_end = piece.find('\n');
@@ -85,6 +85,22 @@ void Parser::feed(std::string_view piece, RowSink& sink) {
     }
     const std::size_t taken = take_rows(piece, false, sink);
     rest_.assign(piece.substr(taken));
+}
+
+/// Takes the mark off the begin of the text, even if it comes in pieces. False: more bytes are needed to tell.
+bool Parser::skip_byte_order_mark(std::string_view& piece) {
+    static constexpr std::string_view mark = "\xEF\xBB\xBF";
+    while (!piece.empty() && rest_.size() < mark.size() && piece.front() == mark[rest_.size()]) {
+        rest_.push_back(piece.front());
+        piece.remove_prefix(1);
+    }
+    if (rest_ == mark) {
+        rest_.clear();
+    } else if (piece.empty()) {
+        return false;
+    }
+    begun_ = true;
+    return true;
 }
 
 void Parser::finish(RowSink& sink) {

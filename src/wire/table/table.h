@@ -105,6 +105,7 @@ public:
     std::uint64_t lines() const { return line_; }
 
 private:
+    bool skip_byte_order_mark(std::string_view& piece);
     std::size_t take_rows(std::string_view text, bool last, RowSink& sink);
     void take_line(std::string_view line, std::uint64_t number, RowSink& sink);
     bool split(std::string_view line);
@@ -119,6 +120,7 @@ private:
     std::uint64_t line_ = 0;
     std::uint64_t rows_ = 0;
     std::uint64_t refused_ = 0;
+    bool begun_ = false;  // The byte order mark, if any, is behind us.
     bool header_pending_ = false;
     bool skipping_ = false;  // Inside a row that is too long.
 };
