@@ -219,7 +219,7 @@ function qualityAt(one, ms) {
   return 0;
 }
 const qualityName = (code) =>
-  ({ 0: 'Good', [0x40940000]: 'UncertainEngineeringUnitsExceeded', [0x80310000]: 'BadNoCommunication' })[code] ?? 'Bad';
+  ({ 0: 'Good', 1083441152: 'UncertainEngineeringUnitsExceeded', 2150694912: 'BadNoCommunication' })[code] ?? 'Bad';
 const publicTag = ({ middle, swing, phase, quality, owner, text, written, writtenMs, ...rest }) => rest;
 
 // ---- alarms --------------------------------------------------------------------------------------------------

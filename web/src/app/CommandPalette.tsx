@@ -110,7 +110,7 @@ export function CommandPalette({ onClose, onHelp }: { onClose: () => void; onHel
   return (
     <Dialog title={t('shell.commands')} onClose={onClose} size="lg">
       <TextInput
-        data-autofocus
+        autoFocus
         aria-label={t('palette.placeholder')}
         placeholder={t('palette.placeholder')}
         value={text}

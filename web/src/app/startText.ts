@@ -7,6 +7,8 @@ export function startText(): void {
     lng: 'en',
     fallbackLng: 'en',
     initAsync: false,
+    // Keys such as "telemetry:write" hold a colon.
+    nsSeparator: false,
     interpolation: { escapeValue: false },
     resources: { en: { translation: en } },
   });

@@ -27,24 +27,25 @@ export function targetName(target: string): string {
 }
 
 export function auditSentence(entry: AuditEntry): string {
-  const actor = actorName(entry.actor);
+  const words = { actor: actorName(entry.actor), ...deed(entry) };
+  if (entry.outcome === 'refused') return t('audit.sentenceRefused', words);
+  return entry.outcome === 'failed' ? t('audit.sentenceFailed', words) : t('audit.sentence', words);
+}
+
+/** What was done, and to what. */
+function deed(entry: AuditEntry): { did: string; target: string } {
   const [noun = '', verb = ''] = entry.action.split('.');
   const target = targetName(entry.target);
-  if (noun === 'session') {
-    const did = verb === 'delete' ? t('audit.verb.signOut') : t('audit.verb.signIn');
-    return t('audit.sentence', { actor, did, target: t('audit.thing.house') });
-  }
-  if (noun === 'claim' || verb === 'claim')
-    return t('audit.sentence', { actor, did: t('audit.verb.claim'), target: t('audit.thing.house') });
-  if (noun === 'command') return t('audit.sentence', { actor, did: t('audit.verb.write'), target });
+  const lineshaft = t('audit.thing.lineshaft');
+  if (noun === 'claim' || verb === 'claim') return { did: t('audit.verb.claim'), target: lineshaft };
+  if (noun === 'session')
+    return { did: verb === 'delete' ? t('audit.verb.signOut') : t('audit.verb.signIn'), target: lineshaft };
+  if (noun === 'command') return { did: t('audit.verb.write'), target };
   const known = verbs[verb as keyof typeof verbs];
-  const thing = things.find((it) => it === noun || it === noun.replace('rule', 'alarm_rule'));
-  const did = known === undefined ? t('audit.verb.other', { action: entry.action }) : t(`audit.verb.${known}`);
-  return t('audit.sentence', {
-    actor,
-    did: known !== undefined && thing ? `${did} ${t(`audit.thing.${thing}`)}` : did,
-    target,
-  });
+  if (known === undefined) return { did: t('audit.verb.other', { action: entry.action }), target };
+  const thing = things.find((it) => it === noun || it === noun.replace(/^rule$/, 'alarm_rule'));
+  const did = t(`audit.verb.${known}`);
+  return { did: thing === undefined ? did : `${did} ${t(`audit.thing.${thing}`)}`, target };
 }
 
 export interface Difference {

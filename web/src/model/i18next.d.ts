@@ -5,6 +5,7 @@ import type catalogue from '../app/locales/en.json';
 declare module 'i18next' {
   interface CustomTypeOptions {
     defaultNS: 'translation';
+    nsSeparator: false;
     resources: { translation: typeof catalogue };
   }
 }

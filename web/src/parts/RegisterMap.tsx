@@ -62,7 +62,6 @@ export function RegisterMap({ registers, onChange, address, unit, fileName, dryR
   const nextAddress = Math.max(-1, ...registers.map((register) => register.address)) + 1;
 
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: paste bubbles up from the fields inside.
     <div className="ls-stack" onPaste={paste} data-testid="register-map">
       <div className="ls-row">
         <Button
@@ -141,7 +140,7 @@ export function RegisterMap({ registers, onChange, address, unit, fileName, dryR
             )}
             {registers.map((register, i) => (
               <RegisterRow
-                // biome-ignore lint/suspicious/noArrayIndexKey: names change while they are typed; rows keep their place.
+                // Names change while they are typed; rows keep their place.
                 key={i}
                 register={register}
                 preview={preview.get(register.name)}
@@ -241,7 +240,7 @@ function RegisterRow({ register, preview, onChange, onRemove }: RowProps) {
           aria-label={t('registerMap.writable')}
           checked={register.writable}
           onChange={(event) => onChange({ writable: event.currentTarget.checked })}
-          style={{ width: 18 }}
+          style={{ width: 16, height: 16 }}
         />
       </td>
       <td className="right ls-num" title={preview?.raw ?? undefined} data-testid={`preview-${register.name}`}>

@@ -63,8 +63,13 @@ export function TagPicker({ chosen, onChange, single = false, onPick }: Props) {
       />
       <div style={{ maxHeight: 320, overflow: 'auto' }}>
         {found.map((tag) => (
-          <label key={tag.id} className="ls-palette-row" data-testid={`tag-option-${tag.path}`}>
-            <Checkbox size="xs" checked={chosen.includes(tag.path)} onChange={() => toggle(tag)} />
+          <label
+            key={tag.id}
+            htmlFor={`tag-${tag.id}`}
+            className="ls-palette-row"
+            data-testid={`tag-option-${tag.path}`}
+          >
+            <Checkbox id={`tag-${tag.id}`} size="xs" checked={chosen.includes(tag.path)} onChange={() => toggle(tag)} />
             <span className="ls-grow">
               <TagPath path={tag.path} />
             </span>

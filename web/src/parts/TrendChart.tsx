@@ -61,7 +61,7 @@ export function TrendChart(props: Props) {
   latest.current = props;
   const key = `${colorScheme} ${tags.map((tag) => `${tag.path} ${tag.unit} ${tag.type} ${tag.color}`).join(' ')}`;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for everything the axes and lines depend on.
+  // The key stands for everything the axes and lines depend on.
   useEffect(() => {
     const element = frame.current;
     if (element === null) return;

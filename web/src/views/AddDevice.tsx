@@ -78,7 +78,7 @@ function AddSender({ kind }: { kind: 'mqtt' | 'http' }) {
             label={t('add.name')}
             description={t('add.nameHint')}
             value={name}
-            disabled={token !== undefined}
+            readOnly={token !== undefined}
             onChange={(event) => setName(event.currentTarget.value)}
             data-testid="add-name"
           />

@@ -34,7 +34,7 @@ export default function DeviceDetail() {
   const paths = (tags ?? []).map((tag) => tag.path);
   const key = paths.join('\n');
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the joined paths stand for the list.
+  // The joined paths stand for the list.
   useEffect(() => {
     valuesApi.of(paths.slice(0, 500)).then((items) => live.seed(items), complain);
   }, [key]);

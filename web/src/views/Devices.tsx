@@ -98,7 +98,14 @@ function DeviceList({ devices }: { devices: Device[] }) {
         </Link>
       ),
     },
-    { id: 'asset', header: t('device.asset'), accessorFn: pathOf, meta: { cell: 'ls-wide-only' } },
+    {
+      id: 'asset',
+      header: t('device.asset'),
+      accessorFn: pathOf,
+      meta: { cell: 'ls-wide-only' },
+      // Not the accessor's value: that is kept from before the assets were there.
+      cell: ({ row }) => pathOf(row.original),
+    },
     { id: 'protocol', header: t('devices.protocol'), accessorFn: (device) => device.protocol },
     {
       id: 'state',

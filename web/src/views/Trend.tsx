@@ -94,7 +94,7 @@ const noSeries = new Map<string, Series>();
 export default function Trend() {
   const route = useRoute();
   const search = route.search.toString();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the text of the search stands for its parameters.
+  // The text of the search stands for its parameters.
   const paths = useMemo(() => [...new Set(route.search.getAll('tag'))], [search]);
   const rangeText = route.search.get('range') ?? usualRange;
   const isLive = isLiveRange(rangeText);
