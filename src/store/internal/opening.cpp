@@ -159,9 +159,6 @@ Result<void> Historian::Body::replay_log(const Manifest& manifest, const std::ve
     Replayed replayed = TRY(replay(disk_, options_.path, numbers, visitor));
     damaged_files_ += static_cast<std::uint64_t>(std::ranges::count_if(replayed.files, &LogFile::damaged));
     if (!replayed.reports.empty()) damage_detail_ = replayed.reports.back();
-    std::erase_if(replayed.files, [this](const LogFile& file) {
-        return file.number < log_number_min_ && !file.damaged;  // Removed by flush_at_start's successor, clean().
-    });
     Log::Options options;
     options.directory = options_.path;
     options.file_bytes = options_.log_file_bytes;
