@@ -75,8 +75,9 @@ const char* read_number(const char* at, const char* end, double& value) {
 
 std::optional<double> number_from_text(std::string_view text) {
     double value = 0;
-    const char* const end = text.data() + text.size();
-    if (read_number(text.data(), end, value) != end || text.empty()) return std::nullopt;
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    if (text.empty() || read_number(begin, end, value) != end) return std::nullopt;
     return value;
 }
 

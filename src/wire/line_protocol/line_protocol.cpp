@@ -78,8 +78,9 @@ bool read_integer(std::string_view word, std::uint64_t& bits) {
     word.remove_suffix(1);
     if (word.starts_with('+') && !word.starts_with("+-")) word.remove_prefix(1);
     std::int64_t value = 0;
-    const char* const end = word.data() + word.size();
-    const auto [stop, code] = std::from_chars(word.data(), end, value);
+    const char* const begin = word.data();
+    const char* const end = begin + word.size();
+    const auto [stop, code] = std::from_chars(begin, end, value);
     bits = std::bit_cast<std::uint64_t>(value);
     return code == std::errc{} && stop == end && (is_signed || value >= 0);
 }
@@ -247,9 +248,10 @@ Result<std::string> device_name(std::string_view key) {
     };
     std::vector<KeyTag> tags;
     bool escaped = false;
-    const char* const end = key.data() + key.size();
-    const char* at = find_bare<','>(key.data(), end, end, escaped);
-    const std::string_view measurement = between(key.data(), at);
+    const char* const begin = key.data();
+    const char* const end = begin + key.size();
+    const char* at = find_bare<','>(begin, end, end, escaped);
+    const std::string_view measurement = between(begin, at);
     if (measurement.empty()) return fail(ErrorCode::Malformed, "no measurement");
     if (!is_printable_utf8(key)) return fail(ErrorCode::Malformed, "measurement and tags are not printable UTF-8");
     while (at < end) {
