@@ -354,7 +354,7 @@ TEST_P(WebTest, AListenerThatIsSilentTimesOut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(PlainAndTls, WebTest, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "Tls" : "Plain"; });
+                         [](const auto& which) { return which.param ? "Tls" : "Plain"; });
 
 }  // namespace
 }  // namespace lineshaft::net
