@@ -53,8 +53,18 @@ int run_command_line(int argc, char** argv) {
     Action action;
     add_run(app, action);
     add_demo(app, action);
+    add_status(app, action);
+    add_doctor(app, action);
+    add_query(app, action);
+    add_import(app, action);
+    add_tag(app, action);
+    add_device(app, action);
+    add_alarm(app, action);
+    add_user(app, action);
     add_token(app, action);
+    add_config(app, action);
     add_sim(app, action);
+    add_help(app, action);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& e) {

@@ -35,9 +35,27 @@ void add_run(CLI::App& app, Action& action);
 void add_demo(CLI::App& app, Action& action);
 void add_sim(CLI::App& app, Action& action);
 void add_token(CLI::App& app, Action& action);
+void add_tag(CLI::App& app, Action& action);
+void add_device(CLI::App& app, Action& action);
+void add_alarm(CLI::App& app, Action& action);
+void add_user(CLI::App& app, Action& action);
+void add_query(CLI::App& app, Action& action);
+void add_import(CLI::App& app, Action& action);
+void add_status(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
+void add_config(CLI::App& app, Action& action);
+/// help, version, completion: they need the whole table, so they come last.
+void add_help(CLI::App& app, Action& action);
 
 /// Prints "error[LS-…]: …" with the remedy and gives the exit code that fits.
 Exit report(const Error& error);
+
+/// Runs `work`; an error is reported.
+template <class Work>
+Exit finish(Work work) {
+    const Result<Exit> result = work();
+    return result ? *result : report(result.error());
+}
 
 /// Parses and runs; the whole of main().
 int run_command_line(int argc, char** argv);

@@ -17,7 +17,7 @@ auto endpoint_into(Endpoint& target) {
 }
 
 void add_broker(CLI::App& command, sim::BrokerOptions& broker) {
-    command.add_option_function<std::string>("--mqtt", endpoint_into(broker.address),
+    command.add_option_function<std::string>("--broker,--mqtt", endpoint_into(broker.address),
                                              "Broker to publish to [127.0.0.1:1883]");
     command.add_option("--user", broker.user, "MQTT user name");
     command.add_option("--token", broker.password, "Token, as the MQTT password")->envname("LINESHAFT_TOKEN");

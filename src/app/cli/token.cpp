@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "access/access.h"
+#include "app/cli/client.h"
 #include "app/cli/command.h"
 #include "app/config.h"
 #include "runtime/clock.h"
@@ -58,6 +59,42 @@ void add_token(CLI::App& app, Action& action) {
             if (!secret) return report(secret.error());
             std::printf("%s\n", secret->c_str());
             return Exit::Ok;
+        };
+    });
+
+    auto server = std::make_shared<ServerOptions>();
+    auto id = std::make_shared<std::string>();
+    CLI::App* list = token->add_subcommand("list", "All tokens, without their secrets");
+    add_server_options(*list, *server);
+    list->callback([=, &action] {
+        action = [=] {
+            return finish([&]() -> Result<Exit> {
+                const Client client = TRY(Client::create(*server));
+                print_items(TRY(client.list("/api/v1/tokens")),
+                            {{"id", "id"},
+                             {"name", "name"},
+                             {"role", "role"},
+                             {"scopes", "scopes"},
+                             {"device", "device"},
+                             {"expires", "expires"},
+                             {"last used", "last_used"}},
+                            server->output);
+                return Exit::Ok;
+            });
+        };
+    });
+    CLI::App* remove = token->add_subcommand("remove", "Revoke a token");
+    remove->add_option("id", *id, "Id, from `lineshaft token list`")->required();
+    remove->add_flag_callback("--yes", [] {}, "Do not ask");
+    add_server_options(*remove, *server);
+    remove->callback([=, &action] {
+        action = [=] {
+            return finish([&]() -> Result<Exit> {
+                const Client client = TRY(Client::create(*server));
+                TRY(client.remove("/api/v1/tokens/" + percent_encoded(*id)));
+                hint(server->output, fmt::format("token {} revoked", *id));
+                return Exit::Ok;
+            });
         };
     });
 }
