@@ -165,6 +165,7 @@ function StripTools({ onSearch, onHelp }: { onSearch: () => void; onHelp: () => 
         <Icon name="density" />
       </ActionIcon>
       <ActionIcon
+        className="ls-wide-only"
         aria-label={t(isDark ? 'shell.toLight' : 'shell.toDark')}
         title={t(isDark ? 'shell.toLight' : 'shell.toDark')}
         onClick={() => setColorScheme(isDark ? 'light' : 'dark')}
@@ -191,6 +192,12 @@ function StripTools({ onSearch, onHelp }: { onSearch: () => void; onHelp: () => 
             {user?.name} · {user ? t(`role.${user.role}`) : ''}
           </Menu.Label>
           <Menu.Item onClick={() => navigate(href('api'))}>{t('nav.api')}</Menu.Item>
+          <Menu.Item onClick={() => setColorScheme(isDark ? 'light' : 'dark')}>
+            {t(isDark ? 'shell.toLight' : 'shell.toDark')}
+          </Menu.Item>
+          <Menu.Item onClick={nextDensity} closeMenuOnClick={false}>
+            {t('shell.density', { density: t(`density.${density}`) })}
+          </Menu.Item>
           <Menu.Item onClick={onHelp}>{t('keys.title')}</Menu.Item>
           <Menu.Item onClick={signOut} data-testid="sign-out">
             {t('shell.signOut')}

@@ -187,6 +187,7 @@ function RegisterRow({ register, preview, onChange, onRemove }: RowProps) {
     <td>
       <select
         aria-label={t(`registerMap.${column}`)}
+        className={column.endsWith('order') ? 'short' : undefined}
         value={register[column]}
         onChange={(event) => onChange({ [column]: event.currentTarget.value } as Partial<ModbusRegister>)}
       >
@@ -204,7 +205,7 @@ function RegisterRow({ register, preview, onChange, onRemove }: RowProps) {
         step="any"
         value={register[column]}
         onChange={(event) => onChange({ [column]: event.currentTarget.valueAsNumber || 0 })}
-        style={{ width: 84 }}
+        style={{ width: 68 }}
       />
     </td>
   );
@@ -215,7 +216,7 @@ function RegisterRow({ register, preview, onChange, onRemove }: RowProps) {
           aria-label={t('registerMap.name')}
           value={register.name}
           onChange={(event) => onChange({ name: event.currentTarget.value })}
-          style={{ width: 150 }}
+          style={{ width: 140 }}
           data-testid="register-name"
         />
       </td>

@@ -26,12 +26,13 @@ export interface TrendContext {
 
 export const scaleOf = (tag: TrendTag): string => (tag.type === 'bool' ? 'y:bool' : `y:${tag.unit}`);
 
-const cssColor = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const cssText = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export function trendOptions(context: TrendContext, width: number, height: number): uPlot.Options {
-  const ink = cssColor('--ls-dim');
-  const grid = { stroke: cssColor('--ls-line'), width: 0.5 };
-  const font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  const ink = cssText('--ls-dim');
+  const grid = { stroke: cssText('--ls-line'), width: 0.5 };
+  const size = Math.round((Number.parseInt(cssText('--ls-font'), 10) || 14) * 0.86);
+  const font = `${size}px ${getComputedStyle(document.body).fontFamily}`;
   const keys = [...new Set(context.tags.map(scaleOf))];
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   const scales: uPlot.Scales = { x: { time: true } };
@@ -45,8 +46,8 @@ export function trendOptions(context: TrendContext, width: number, height: numbe
       stroke: on.length === 1 ? (on[0]?.color ?? ink) : ink,
       font,
       labelFont: font,
-      labelSize: 18,
-      size: 62,
+      labelSize: size + 6,
+      size: size * 5,
       label: formatUnit(on[0]?.unit) || undefined,
       grid: i === 0 ? grid : { show: false },
       ticks: { ...grid, size: 4 },
@@ -150,7 +151,7 @@ function drawBad(plot: uPlot, context: TrendContext): void {
       const from = Math.max(left, plot.valToPos(span.fromMs, 'x', true));
       const to = Math.min(left + width, plot.valToPos(span.toMs, 'x', true));
       if (to <= from) continue;
-      if (context.tags.length === 1) hatch(plot, cssColor('--ls-hatch'), from, top, to - from, height);
+      if (context.tags.length === 1) hatch(plot, cssText('--ls-hatch'), from, top, to - from, height);
       else hatch(plot, tag.color, from, top + height - strip * (context.tags.length - i), to - from, strip - 2);
     }
   });
@@ -191,7 +192,7 @@ function drawLimits(plot: uPlot, context: TrendContext): void {
     const tag = context.tags[index];
     if (tag === undefined) continue;
     const x = left + index * 90 * devicePixelRatio;
-    const color = context.tags.length > 1 ? tag.color : cssColor('--ls-ink');
+    const color = context.tags.length > 1 ? tag.color : cssText('--ls-ink');
     const y = plot.valToPos(limit.threshold, scaleOf(tag), true);
     if (!(y >= top && y <= top + height)) continue;
     ctx.strokeStyle = color;
@@ -216,11 +217,11 @@ function drawBadge(ctx: CanvasRenderingContext2D, priority: Priority, x: number,
   ctx.beginPath();
   for (const [dx, dy] of badgeShapes[priority]) ctx.lineTo(x + dx * size, y + dy * size);
   ctx.closePath();
-  ctx.fillStyle = cssColor(`--ls-alarm-${priority}`);
+  ctx.fillStyle = cssText(`--ls-alarm-${priority}`);
   ctx.fill();
   ctx.strokeStyle = '#14181c';
   ctx.stroke();
-  ctx.fillStyle = cssColor(`--ls-alarm-${priority}-ink`);
+  ctx.fillStyle = cssText(`--ls-alarm-${priority}-ink`);
   ctx.font = `bold ${size * 1.5}px system-ui, sans-serif`;
   ctx.textAlign = 'center';
   ctx.textBaseline = 'middle';

@@ -153,6 +153,7 @@ function AlarmTable({ alarms, chosen, onChoose, open, onOpen, onAcknowledge }: A
       id: 'raised',
       header: t('alarm.raised'),
       enableSorting: false,
+      meta: { cell: 'ls-wide-only' },
       cell: ({ row }) => (
         <span className="ls-num" title={formatTime(row.original.raised)}>
           {formatTimeShort(row.original.raised)}
@@ -177,6 +178,7 @@ function AlarmTable({ alarms, chosen, onChoose, open, onOpen, onAcknowledge }: A
       id: 'limit',
       header: t('alarm.limit'),
       enableSorting: false,
+      meta: { cell: 'ls-wide-only' },
       cell: ({ row }) => (
         <span className="ls-num">
           {row.original.limit} <span className="ls-dim">{formatValue(row.original.threshold)}</span>

@@ -106,7 +106,12 @@ function DeviceList({ devices }: { devices: Device[] }) {
       // Not the accessor's value: that is kept from before the assets were there.
       cell: ({ row }) => pathOf(row.original),
     },
-    { id: 'protocol', header: t('devices.protocol'), accessorFn: (device) => device.protocol },
+    {
+      id: 'protocol',
+      header: t('devices.protocol'),
+      accessorFn: (device) => device.protocol,
+      meta: { cell: 'ls-wide-only' },
+    },
     {
       id: 'state',
       header: t('devices.state'),
@@ -204,7 +209,12 @@ function Inbox({ devices }: { devices: Device[] }) {
         </Link>
       ),
     },
-    { id: 'protocol', header: t('devices.protocol'), accessorFn: (device) => device.protocol },
+    {
+      id: 'protocol',
+      header: t('devices.protocol'),
+      accessorFn: (device) => device.protocol,
+      meta: { cell: 'ls-wide-only' },
+    },
     { id: 'tags', header: t('devices.tags'), accessorFn: (device) => device.tag_count, meta: { cell: 'right' } },
     {
       id: 'first',

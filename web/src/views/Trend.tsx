@@ -182,6 +182,7 @@ export default function Trend() {
           <span className="ls-grow" />
           <RangeControl text={rangeText} range={range} isOpen={rangeOpen} onOpen={setRangeOpen} />
           <ActionIcon
+            className=\"ls-wide-only\"
             aria-label={t('trend.zoomOut')}
             title={t('trend.zoomOut')}
             onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 2))}
@@ -189,16 +190,17 @@ export default function Trend() {
             −
           </ActionIcon>
           <ActionIcon
+            className=\"ls-wide-only\"
             aria-label={t('trend.zoomIn')}
             title={t('trend.zoomIn')}
             onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 0.5))}
           >
             +
           </ActionIcon>
-          <ActionIcon aria-label="←" onClick={() => setRange(panned(range, -0.5))}>
+          <ActionIcon className="ls-wide-only" aria-label="←" onClick={() => setRange(panned(range, -0.5))}>
             ←
           </ActionIcon>
-          <ActionIcon aria-label="→" onClick={() => setRange(panned(range, 0.5))}>
+          <ActionIcon className="ls-wide-only" aria-label="→" onClick={() => setRange(panned(range, 0.5))}>
             →
           </ActionIcon>
           {paths.length > 0 && <Export request={request} />}
