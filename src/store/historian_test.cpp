@@ -137,7 +137,9 @@ TEST(Historian, KeepsItsSamplesNamesAndSourcesAcrossARestart) {
         batch.source = source;
         batch.first_sequence = flushed ? 42 : 41;
         ASSERT_TRUE(store.offer(batch));
-        if (flushed) ASSERT_TRUE(store.flush());
+        if (flushed) {
+            ASSERT_TRUE(store.flush());
+        }
         store.reopen();
         EXPECT_EQ(store.historian->source_id("mqtt/filler"), source);
         EXPECT_EQ(store.historian->last_sequence(source), batch.first_sequence);
@@ -415,7 +417,9 @@ TEST(HistorianAgainstAMap, AnyOrderOfOffersFlushesCompactionsAndRestartsGivesThe
             const Batch batch = random_batch(random, now, 60);
             ASSERT_TRUE(store.offer(batch));
             put(oracle, batch);
-            if (random.below(25) == 0) ASSERT_TRUE(store.flush());
+            if (random.below(25) == 0) {
+                ASSERT_TRUE(store.flush());
+            }
             if (random.below(40) == 0) store.reopen();
         }
         expect_same(store, oracle);
@@ -650,7 +654,9 @@ TEST(HistorianDamage, AByteFlippedAnywhereInASegmentIsNeverServed) {
         ASSERT_GT(damaged, 0U);
         store.die();
         store.disk.kill_process();
-        if (store.disk.bytes_of(path + ".corrupt")) ASSERT_TRUE(store.disk.rename(path + ".corrupt", path));
+        if (store.disk.bytes_of(path + ".corrupt")) {
+            ASSERT_TRUE(store.disk.rename(path + ".corrupt", path));
+        }
         *store.disk.bytes_of(path) = whole;
     }
 }

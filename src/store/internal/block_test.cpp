@@ -204,10 +204,11 @@ TEST(Block, AllTypesAndMixturesComeBack) {
         EXPECT_EQ(back.qualities, rows.qualities);
         EXPECT_EQ(back.types, rows.types);
         for (std::size_t row = 0; row < rows.size(); ++row) {
-            if (rows.types[row] == ValueType::String)
+            if (rows.types[row] == ValueType::String) {
                 ASSERT_EQ(back.text_at(row), rows.text_at(row));
-            else
+            } else {
                 ASSERT_EQ(back.bits[row], rows.bits[row]);
+            }
         }
     }
 }
