@@ -182,7 +182,7 @@ export default function Trend() {
           <span className="ls-grow" />
           <RangeControl text={rangeText} range={range} isOpen={rangeOpen} onOpen={setRangeOpen} />
           <ActionIcon
-            className=\"ls-wide-only\"
+            className="ls-wide-only"
             aria-label={t('trend.zoomOut')}
             title={t('trend.zoomOut')}
             onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 2))}
@@ -190,7 +190,7 @@ export default function Trend() {
             −
           </ActionIcon>
           <ActionIcon
-            className=\"ls-wide-only\"
+            className="ls-wide-only"
             aria-label={t('trend.zoomIn')}
             title={t('trend.zoomIn')}
             onClick={() => setRange(zoomed(range, (range.fromMs + range.toMs) / 2, 0.5))}
