@@ -107,6 +107,7 @@ void BrokerShard::retire(std::uint64_t connection_no) {
     const auto at = connections_.find(connection_no);
     if (at == connections_.end()) return;
     counters::connections.add(-1);
+    at->second->forget_input();
     shard_.defer([connection = std::move(at->second)] {});
     connections_.erase(at);
 }

@@ -56,9 +56,9 @@ Connection::Connection(BrokerShard& owner, std::uint64_t no, std::unique_ptr<Str
     session_expiry_asked_ = properties.number(wire::Property::SessionExpiry, 0);
 }
 
-Connection::~Connection() {
+void Connection::forget_input() {
     owner_.take_input_bytes(-static_cast<std::ptrdiff_t>(input_.size()));
-    give_up_batches();
+    input_ = Bytes();
 }
 
 void Connection::start(bool session_present, const Hello& hello) {

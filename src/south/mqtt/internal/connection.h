@@ -28,7 +28,6 @@ class Connection final : public StreamHandler {
 public:
     Connection(BrokerShard& owner, std::uint64_t no, std::unique_ptr<Stream> stream, Session& session,
                const Hello& hello);
-    ~Connection() override;
 
     /// Sends CONNACK, then works through what came behind the CONNECT.
     void start(bool session_present, const Hello& hello);
@@ -56,6 +55,8 @@ public:
     void end(wire::Reason reason, std::string_view why, SendWill will);
     /// The process ends; the session stays as it is.
     void say_shutting_down();
+    /// Gives back what it holds of the shard's input; it may die later than the shard's part of the broker.
+    void forget_input();
     /// The sink has room again.
     void resume();
 

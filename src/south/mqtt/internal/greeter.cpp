@@ -31,7 +31,7 @@ void Greeter::on_data(ByteView bytes) {
     }
     hello_.bytes.insert(hello_.bytes.end(), bytes.begin(), bytes.end());
     const auto frame = wire::next_frame(hello_.bytes, limits::mqtt_first_packet_bytes_max);
-    if (!frame || (*frame && (*frame)->type != wire::PacketType::Connect)) {
+    if (!frame || hello_.bytes[0] != std::byte{0x10}) {  // Decided on the first byte, whatever length follows.
         // Not MQTT, most likely: an answer would tell a scanner more than it must know.
         counters::refused_malformed.add();
         return cut("the first packet is not a CONNECT within the limit");
@@ -61,6 +61,7 @@ void Greeter::take_connect(const wire::Frame& frame) {
     }
     hello_.client_id = hello.client_id;
     hello_.rest.assign(hello_.bytes.begin() + static_cast<std::ptrdiff_t>(frame.frame_bytes), hello_.bytes.end());
+    hello_.bytes.resize(frame.frame_bytes);  // In place: the views stay good.
     authenticate();
 }
 

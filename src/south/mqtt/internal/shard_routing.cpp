@@ -120,7 +120,7 @@ void BrokerShard::choose_local_member(const MessagePtr& message, SharedGroup& gr
         return;
     }
     const std::size_t count = group.members.size();
-    const std::size_t first = group.turn++ % count;
+    const std::size_t first = group.local_turn++ % count;
     const Subscriber* member = &group.members[first];
     for (std::size_t i = 0; i < count; ++i) {
         const Subscriber& candidate = group.members[(first + i) % count];

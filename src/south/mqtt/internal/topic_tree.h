@@ -41,7 +41,8 @@ struct SharedGroup {
     std::string filter;
     std::vector<Subscriber> members;
     std::vector<RemoteMembers> remote;
-    std::size_t turn = 0;
+    std::size_t turn = 0;        // Over the shards.
+    std::size_t local_turn = 0;  // Over the members here.
 };
 
 /// Filled by match; reused from call to call.
