@@ -308,17 +308,25 @@ TEST(Table, ReadsTheRecordedDataSets) {
         ASSERT_TRUE(layout) << layout.error().message();
         EXPECT_EQ(layout->delimiter, expected.delimiter);
         EXPECT_EQ(layout->has_header, expected.has_header);
-        if (expected.columns) EXPECT_EQ(layout->columns.size(), expected.columns);
+        if (expected.columns) {
+            EXPECT_EQ(layout->columns.size(), expected.columns);
+        }
         EXPECT_EQ(layout->time_kind, expected.time);
         Count count;
         Parser parser(*layout);
         parser.feed(text, count);
         parser.finish(count);
-        if (expected.rows) EXPECT_EQ(count.rows, expected.rows);
+        if (expected.rows) {
+            EXPECT_EQ(count.rows, expected.rows);
+        }
         EXPECT_TRUE(count.refusals.empty()) << count.refusals.front();
         EXPECT_GT(count.numbers, count.rows / 2);
-        if (expected.first) EXPECT_EQ(to_rfc3339(count.first), expected.first);
-        if (expected.last) EXPECT_EQ(to_rfc3339(count.last), expected.last);
+        if (expected.first) {
+            EXPECT_EQ(to_rfc3339(count.first), expected.first);
+        }
+        if (expected.last) {
+            EXPECT_EQ(to_rfc3339(count.last), expected.last);
+        }
     }
 }
 
