@@ -49,8 +49,8 @@ struct HttpResponse {
 /// without a call, it answers 500, so a forgotten request never hangs.
 using HttpReply = std::move_only_function<void(HttpResponse)>;
 
-/// One WebSocket after the upgrade, message-wise. Pings, pongs and the close handshake are the server's work. Good from
-/// on_open until on_closed; a server that is destroyed destroys its handlers without on_closed.
+/// One WebSocket after the upgrade, message-wise. Pings, pongs and the close handshake are the server's work.
+/// Good from on_open until on_closed; a server that is destroyed destroys its handlers without on_closed.
 class WebSocket {
 public:
     virtual ~WebSocket() = default;  // Cuts.

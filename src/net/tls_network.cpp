@@ -117,9 +117,9 @@ private:
         const Duration left = std::max<Duration>(until - loop->shard.now(), 1ms);
         // The connection is held by its own callback until the handshake ends one way or the other.
         connection->shake_hands(TlsRole::Connects, left,
-                                [connection, done = std::move(done)](Result<void> result) mutable {
+                                [held = connection, done = std::move(done)](Result<void> result) mutable {
                                     if (!result) return done(std::unexpected(std::move(result).error()));
-                                    done(make_tls_stream(std::move(connection)));
+                                    done(make_tls_stream(std::move(held)));
                                 });
     }
 

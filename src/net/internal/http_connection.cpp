@@ -76,7 +76,7 @@ HttpConnection::HttpConnection(SessionHost& host, std::unique_ptr<Stream> stream
 HttpConnection::~HttpConnection() { *self_ = nullptr; }
 
 void HttpConnection::start() {
-    set_deadline(host_.options().idle_timeout);
+    set_deadline(host_.options().header_timeout);
     stream_->start(*this);
 }
 
