@@ -48,11 +48,12 @@ public:
 
     std::list<Delivery> backlog;  // QoS 0 for a connection that is slow to read.
     std::size_t backlog_bytes = 0;
-    std::size_t queued_bytes = 0;   // queue and in_flight.
-    std::uint32_t outstanding = 0;  // Of in_flight: sent on this connection.
-    std::uint32_t resend_left = 0;  // Of in_flight: marked resend.
-    std::uint32_t shared = 0;       // Subscriptions to shared groups.
-    bool is_journalled = false;     // The journal knows it.
+    std::size_t queued_bytes = 0;     // queue and in_flight.
+    std::uint32_t outstanding = 0;    // Of in_flight: sent on this connection.
+    std::uint32_t resend_left = 0;    // Of in_flight: marked resend.
+    std::uint32_t journal_waits = 0;  // Of in_flight: sent when the journal is durable.
+    std::uint32_t shared = 0;         // Subscriptions to shared groups.
+    bool is_journalled = false;       // The journal knows it.
 
     // Used by one routing run; meaningless between runs.
     std::uint64_t route_no = 0;

@@ -117,16 +117,20 @@ void BrokerShard::send_next(Session& session) {
     next->packet_id = session.next_packet_id();
     session.in_flight.splice(session.in_flight.end(), session.queue, next);
     ++session.outstanding;
-    if (next->qos != Qos::ExactlyOnce || next->message_no == 0) {
+    const bool needs_journal = next->qos == Qos::ExactlyOnce && next->message_no != 0;
+    if (!needs_journal && session.journal_waits == 0) {
         if (!session.connection->send_publish(*next, false)) drop(session, session.in_flight, next);
         return;
     }
-    journal_.write().sent(session.no, next->message_no, next->packet_id);
-    // Should the journal fail it is sent all the same: live values go on, at the price of a double after a crash.
+    if (needs_journal) journal_.write().sent(session.no, next->message_no, next->packet_id);
+    // What follows one that waits, waits with it: so all leave in the order of arrival. Should the journal fail they are
+    // sent all the same: live values go on, at the price of a double after a crash.
+    ++session.journal_waits;
     journal_.when_durable([this, no = session.no, connection_no = session.connection->no(),
                            packet_id = next->packet_id](const Result<void>&) {
         Session* found = find(no);
         if (!found || !found->connection || found->connection->no() != connection_no) return;
+        --found->journal_waits;
         const auto at = std::ranges::find(found->in_flight, packet_id, &Delivery::packet_id);
         if (at == found->in_flight.end()) return;
         if (!found->connection->send_publish(*at, false)) drop(*found, found->in_flight, at);

@@ -130,6 +130,7 @@ void BrokerShard::detach(Session& session, SendWill send_will) {
     session.connection = nullptr;
     session.outstanding = 0;
     session.resend_left = 0;
+    session.journal_waits = 0;
     clear_backlog(session);
     if (session.shared > 0) tell_all_members(session);
     if (send_will == SendWill::No && session.will) {
