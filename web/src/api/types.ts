@@ -254,7 +254,8 @@ export interface Status {
   uptime_s: number;
   shards: number;
   role: string;
-  ports: Record<string, number | null>;
+  /** A port, or "address:port" of what is listened on. */
+  ports: Record<string, number | string | null>;
   store: {
     series: number;
     samples: number;
@@ -265,8 +266,8 @@ export interface Status {
     state: string;
     detail: string;
   };
-  ingest: { samples_per_second: number; by_protocol: Record<string, number> };
-  mqtt: Record<string, number>;
-  refused: { what: string; reason: string; count: number; last: string | null }[];
-  warnings: { code: string; text: string; remedy: string }[];
+  ingest?: { samples_per_second: number; by_protocol: Record<string, number> };
+  mqtt?: Record<string, number>;
+  refused?: { what: string; reason: string; count: number; last: string | null }[];
+  warnings?: { code: string; text: string; remedy: string }[];
 }

@@ -39,7 +39,7 @@ export function AlarmStrip({ tools }: { tools: ReactNode }) {
             <span className="ls-num ls-wide-only">{formatTimeShort(first.raised)}</span>
             <strong className="ls-cut">{first.name || first.tag_path}</strong>
             <span className="ls-num ls-wide-only">
-              {first.limit} {formatValue(first.value)} {formatUnit(first.unit)}
+              {formatValue(first.value)} {formatUnit(first.unit)} · {first.limit} {formatValue(first.threshold)}
             </span>
             <span className="ls-dim ls-cut ls-wide-only">{t(`alarmState.${first.state}`)}</span>
           </>

@@ -4,7 +4,7 @@ import { qualityClass, qualityName, worseQuality } from './quality';
 
 describe('format', () => {
   it('shows numbers with the digits that matter', () => {
-    expect([0, 3.14159, 71.3, 1234.56, -0.0123, 340, 5e9, Number.NaN].map(formatNumber)).toEqual([
+    expect([0, 3.14259, 71.3, 1234.56, -0.0123, 340, 5e9, Number.NaN].map(formatNumber)).toEqual([
       '0',
       '3.14',
       '71.30',
@@ -36,7 +36,14 @@ describe('format', () => {
   });
 
   it('never shows an incomplete share as whole', () => {
-    expect([1, 0.9999, 0.985, 0, null].map(formatShare)).toEqual(['100 %', '99.9 %', '98.5 %', '0 %', '–']);
+    expect([1, 0.9999, 0.985, 0.0003, 0, null].map(formatShare)).toEqual([
+      '100 %',
+      '99.9 %',
+      '98.5 %',
+      '< 0.1 %',
+      '0 %',
+      '–',
+    ]);
   });
 
   it('shows sizes and durations', () => {

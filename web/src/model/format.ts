@@ -113,6 +113,7 @@ export function formatBytes(bytes: number): string {
 export function formatShare(share: number | null | undefined): string {
   if (share === null || share === undefined) return '–';
   const percent = share * 100;
+  if (percent > 0 && percent < 0.1) return '< 0.1 %';
   // 99.96 % must not read as 100 %: what is not whole shall not look whole.
   const text =
     percent === 100 || percent === 0 ? percent.toFixed(0) : Math.min(99.9, Math.floor(percent * 10) / 10).toFixed(1);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { portOf } from './endpoint';
 import { href, parseRoute, trendHref } from './router';
-import { absoluteRange, durationMs, isLiveRange, resolveRange } from './timeRange';
+import { absoluteRange, durationMs, isLiveRange, rangeSince, resolveRange } from './timeRange';
 
 describe('router', () => {
   it('reads name, parameters, search and hash', () => {
@@ -33,8 +34,26 @@ describe('time range', () => {
     expect(isLiveRange(absoluteRange(fixed))).toBe(false);
   });
 
+  it('shows all there is of young data and a day of old', () => {
+    expect([5, 40, 400, 4000].map((minutes) => rangeSince(0, minutes * 60_000))).toEqual(['15m', '1h', '8h', '24h']);
+  });
+
   it('refuses nonsense', () => {
     expect([resolveRange('soon', 0), resolveRange('2026-01-02~2026-01-01', 0), durationMs('5 parsecs')]).toEqual([
+      null,
+      null,
+      null,
+    ]);
+  });
+});
+
+describe('ports', () => {
+  it('are found in whatever the server says it listens on', () => {
+    expect([1883, '8883', '127.0.0.1:1884', '[::]:1885', '', null, undefined].map(portOf)).toEqual([
+      1883,
+      8883,
+      1884,
+      1885,
       null,
       null,
       null,

@@ -27,6 +27,12 @@ export function absoluteRange(range: TimeRange): string {
   return `${new Date(Math.round(range.fromMs)).toISOString()}~${new Date(Math.round(range.toMs)).toISOString()}`;
 }
 
+/** The shortest of the usual ranges, up to a day, that holds everything since `firstMs`. */
+export function rangeSince(firstMs: number, nowMs: number): string {
+  const fitting = ['15m', '1h', '8h'].find((range) => (durationMs(range) ?? 0) >= nowMs - firstMs);
+  return fitting ?? '24h';
+}
+
 export const isLiveRange = (range: string): boolean => durationMs(range) !== null;
 
 /** "2026-11-20T10:15" in local time, for <input type="datetime-local">. */

@@ -1,6 +1,7 @@
-// The last hour of a value as a line without axes. Lines asked for at the same moment travel in one request.
+// The last hour of a value, or what there is of it, as a line without axes. Lines asked for at the same moment travel in one request.
 
 import { useEffect, useRef, useState } from 'react';
+import { serverNow } from '../api/client';
 import { history } from '../api/endpoints';
 import { decodeColumns, type Series } from '../model/columns';
 import { observeVisibility } from './visibility';
@@ -8,6 +9,7 @@ import { observeVisibility } from './visibility';
 const widthPx = 110;
 const refreshMs = 30_000;
 const batchMax = 40;
+const spanMinMs = 60_000;
 type Taker = (series: Series | null) => void;
 let waiting = new Map<string, Set<Taker>>();
 
@@ -41,8 +43,9 @@ async function fetchWaiting(): Promise<void> {
 
 function linePath(series: Series, height: number): string {
   const values = series.kind === 'raw' ? series.values : series.mean;
-  const to = Date.now();
-  const from = to - 3_600_000;
+  const to = serverNow();
+  // The first hour of a new value would be a sliver: it starts where its data starts.
+  const from = Math.max(to - 3_600_000, Math.min(series.times[0] ?? 0, to - spanMinMs));
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const value of values) {

@@ -7,7 +7,7 @@ import { devices as devicesApi } from '../api/endpoints';
 import type { Device } from '../api/types';
 import { formatShare, formatTime } from '../model/format';
 import { navigate, useSearchParam } from '../model/navigation';
-import { agoText, connectionKind, deviceTitle } from '../model/plantText';
+import { agoText, connectionText, deviceTitle } from '../model/plantText';
 import { useAssets, useDevices, useRefresh } from '../model/queries';
 import { useMay } from '../model/roles';
 import { href } from '../model/router';
@@ -84,7 +84,7 @@ function DeviceList({ devices }: { devices: Device[] }) {
     {
       id: 'connection',
       header: t('devices.connection'),
-      accessorFn: (device) => device.connection?.state ?? '',
+      accessorFn: (device) => connectionText(device).text,
       cell: ({ row }) => <ConnectionMark device={row.original} />,
     },
     {
@@ -165,10 +165,10 @@ function DeviceList({ devices }: { devices: Device[] }) {
 }
 
 export function ConnectionMark({ device }: { device: Device }) {
-  const state = device.connection?.state ?? 'none';
+  const { kind, text, detail } = connectionText(device);
   return (
-    <StateMark kind={connectionKind(device.connection)} title={device.connection?.detail}>
-      {t(`connection.${state}`)}
+    <StateMark kind={kind} title={detail}>
+      {text}
     </StateMark>
   );
 }

@@ -9,6 +9,8 @@ import { type Column, DataTable } from '../parts/DataTable';
 import { Link } from '../parts/Link';
 import { Facts, Page, Panel, StateMark, Waiting } from '../parts/Page';
 
+type Refusal = NonNullable<Status['refused']>[number];
+
 const mqttKeys = [
   'connections',
   'sessions',
@@ -81,11 +83,11 @@ export default function System() {
           <Panel title={t('system.mqtt')}>
             <Facts
               items={mqttKeys
-                .filter((key) => status.mqtt[key] !== undefined)
+                .filter((key) => status.mqtt?.[key] !== undefined)
                 .map((key) => [
                   t(`system.mqttKey.${key}`),
                   <span key={key} className="ls-num">
-                    {formatNumber(status.mqtt[key] ?? 0)}
+                    {formatNumber(status.mqtt?.[key] ?? 0)}
                   </span>,
                 ])}
             />
@@ -97,7 +99,7 @@ export default function System() {
   );
 }
 
-function Warnings({ warnings }: { warnings: Status['warnings'] }) {
+function Warnings({ warnings }: { warnings: NonNullable<Status['warnings']> }) {
   return (
     <Panel title={t('system.warnings')}>
       {warnings.length === 0 ? (
@@ -137,7 +139,7 @@ function StorePanel({ store }: { store: Status['store'] }) {
           [t('system.series'), whole(store.series)],
           [t('system.samples'), whole(store.samples)],
           [t('system.size'), bytes(store.bytes)],
-          [t('system.perSample'), store.bytes_per_sample === undefined ? '–' : formatNumber(store.bytes_per_sample)],
+          [t('system.perSample'), !store.bytes_per_sample ? '–' : formatNumber(store.bytes_per_sample)],
           [t('system.wal'), bytes(store.wal_bytes)],
           [t('system.diskFree'), bytes(store.disk_free_bytes)],
         ]}
@@ -146,8 +148,8 @@ function StorePanel({ store }: { store: Status['store'] }) {
   );
 }
 
-function Refused({ refused }: { refused: Status['refused'] }) {
-  const columns: Column<Status['refused'][number]>[] = [
+function Refused({ refused }: { refused: Refusal[] }) {
+  const columns: Column<Refusal>[] = [
     { id: 'what', header: t('system.what'), accessorFn: (it) => it.what },
     { id: 'reason', header: t('system.reason'), accessorFn: (it) => it.reason, meta: { cell: 'grow' } },
     {

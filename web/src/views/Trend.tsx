@@ -16,7 +16,15 @@ import { useRules } from '../model/queries';
 import { useMay } from '../model/roles';
 import { historyAsCli, historyAsCurl, historyAsPython } from '../model/snippets';
 import { t } from '../model/text';
-import { absoluteRange, durationMs, isLiveRange, ranges, resolveRange, type TimeRange } from '../model/timeRange';
+import {
+  absoluteRange,
+  durationMs,
+  isLiveRange,
+  rangeSince,
+  ranges,
+  resolveRange,
+  type TimeRange,
+} from '../model/timeRange';
 import { complain, done } from '../model/toasts';
 import { panned, statsOf, valueAt, zoomed } from '../model/trendData';
 import { copyText } from '../parts/Copy';
@@ -89,6 +97,23 @@ function useHistory(paths: string[], range: TimeRange, width: number, isLive: bo
   return answer.data;
 }
 
+/** Without a range in the address: all of young data, a day of old. */
+function useUsualRange(paths: string[], isNeeded: boolean): string {
+  const first = useQuery({
+    queryKey: ['trend-first', paths],
+    queryFn: async () => {
+      const series = decodeColumns(
+        await history.columns({ tags: paths, from: 'now-24h', to: 'now', width: 100, resolution: 'auto' }),
+      );
+      return Math.min(...series.map((one) => one.times[0] ?? Number.POSITIVE_INFINITY));
+    },
+    enabled: isNeeded && paths.length > 0,
+    staleTime: Number.POSITIVE_INFINITY,
+    meta: { quiet: true },
+  }).data;
+  return first === undefined || !Number.isFinite(first) ? usualRange : rangeSince(first, serverNow());
+}
+
 const noSeries = new Map<string, Series>();
 
 export default function Trend() {
@@ -96,7 +121,11 @@ export default function Trend() {
   const search = route.search.toString();
   // The text of the search stands for its parameters.
   const paths = useMemo(() => [...new Set(route.search.getAll('tag'))], [search]);
-  const rangeText = route.search.get('range') ?? usualRange;
+  const info = useTagInfo(paths);
+  const known = useMemo(() => info.map((item) => item.path), [info]);
+  const rangeGiven = route.search.get('range');
+  const rangeFound = useUsualRange(known, rangeGiven === null);
+  const rangeText = rangeGiven ?? rangeFound;
   const isLive = isLiveRange(rangeText);
   const nowMs = useNow(isLive, durationMs(rangeText) ?? 3_600_000);
   const asked = useMemo(
@@ -107,8 +136,6 @@ export default function Trend() {
   const [held, setHeld] = useState<TimeRange | null>(null);
   const range = held ?? asked;
   const [width, setWidth] = useState(0);
-  const info = useTagInfo(paths);
-  const known = useMemo(() => info.map((item) => item.path), [info]);
   const series = useHistory(known, asked, width, isLive) ?? noSeries;
   const rules = useRules(paths.length > 0).data;
   const isDark = useMantineColorScheme().colorScheme === 'dark';
