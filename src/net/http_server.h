@@ -96,10 +96,10 @@ struct HttpOptions {
     std::size_t connections_max = limits::http_connections_max;  // Per server, so per shard.
     std::size_t connections_per_host_max = 1024;                 // Not for loopback.
     std::size_t websocket_message_bytes_max = limits::websocket_message_bytes_max;
-    Duration header_timeout = 10s;  // From the first byte of a request to its empty line.
+    Duration header_timeout = 10s;  // To the empty line, from a request's first byte; at first, from accepting.
     Duration body_timeout = 20s;    // Within each such span body_progress_bytes_min must come, or the rest.
     std::size_t body_progress_bytes_min = 1024;
-    Duration idle_timeout = 75s;   // Between requests, and before the first.
+    Duration idle_timeout = 75s;   // Between requests.
     Duration write_timeout = 60s;  // Without any byte taken by the peer.
     Duration ping_interval = 30s;  // WebSocket; silence of two intervals ends it.
     Duration close_timeout = 5s;   // WebSocket: for the peer's answer to our close frame.

@@ -279,6 +279,15 @@ TEST_F(HttpServerTest, ASlowHeaderIsRefusedAfterTenSecondsHoweverItDrips) {
     EXPECT_TRUE(peer->closed);
 }
 
+TEST_F(HttpServerTest, AConnectionThatNeverSaysAnythingIsClosedInSilence) {
+    auto peer = network.connect_peer();
+    shard.advance(9s);
+    EXPECT_TRUE(peer->is_open());
+    shard.advance(2s);
+    EXPECT_TRUE(peer->closed);
+    EXPECT_EQ(peer->received, "");
+}
+
 TEST_F(HttpServerTest, ABodyMustMakeProgress) {
     auto peer = ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
     for (int i = 0; i < 10; ++i) {

@@ -42,18 +42,18 @@ Result<tcp::acceptor> open_acceptor(asio::io_context& io, const Endpoint& at, Po
     tcp::endpoint address = TRY(listen_address(at));
     tcp::acceptor acceptor(io);
     error_code code;
-    (void)acceptor.open(address.protocol(), code);
+    code = acceptor.open(address.protocol(), code);
     if (code && at.host.empty()) {  // A machine without IPv6.
         address = tcp::endpoint(asio::ip::address_v4::any(), at.port);
         code.clear();
-        (void)acceptor.open(address.protocol(), code);
+        code = acceptor.open(address.protocol(), code);
     }
     error_code ignored;
-    if (address.address().is_v6()) (void)acceptor.set_option(asio::ip::v6_only(!at.host.empty()), ignored);
-    if (!code) (void)acceptor.set_option(tcp::acceptor::reuse_address(true), code);
-    if (!code && port == Port::Shared) (void)acceptor.set_option(reuse_port(true), code);
-    if (!code) (void)acceptor.bind(address, code);
-    if (!code) (void)acceptor.listen(asio::socket_base::max_listen_connections, code);
+    if (address.address().is_v6()) ignored = acceptor.set_option(asio::ip::v6_only(!at.host.empty()), ignored);
+    if (!code) code = acceptor.set_option(tcp::acceptor::reuse_address(true), code);
+    if (!code && port == Port::Shared) code = acceptor.set_option(reuse_port(true), code);
+    if (!code) code = acceptor.bind(address, code);
+    if (!code) code = acceptor.listen(asio::socket_base::max_listen_connections, code);
     if (code) return std::unexpected(listen_error(code, at));
     return acceptor;
 }
@@ -77,7 +77,7 @@ public:
         stopped_ = true;
         pause_.cancel();
         error_code ignored;
-        (void)acceptor_.close(ignored);
+        ignored = acceptor_.close(ignored);
     }
     tcp::endpoint local() const {
         error_code ignored;
@@ -157,7 +157,7 @@ private:
         if (!why) return done(make_tcp_stream(loop_, std::move(socket_)));
         resolver_.cancel();
         error_code ignored;
-        (void)socket_.close(ignored);
+        ignored = socket_.close(ignored);
         done(std::unexpected(std::move(*why)));
     }
 

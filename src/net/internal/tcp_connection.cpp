@@ -85,7 +85,7 @@ void TcpLoop::flush_all() {
 TcpConnection::TcpConnection(std::shared_ptr<TcpLoop> loop, tcp::socket socket)
     : loop_(std::move(loop)), socket_(std::move(socket)), peer_(describe_peer(socket_)) {
     error_code ignored;
-    (void)socket_.non_blocking(true, ignored);
+    ignored = socket_.non_blocking(true, ignored);
     set_keep_alive(socket_.native_handle());
     open_connections.add(1);
 }
@@ -214,7 +214,7 @@ void TcpConnection::all_out() {
     if (state_ != State::Closing) return;
     if (peer_has_ended_) return end(Error(ErrorCode::Closed));
     error_code ignored;
-    (void)socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    ignored = socket_.shutdown(tcp::socket::shutdown_send, ignored);
     state_ = State::Lingering;
     timer_ = loop_->shard.after(linger_max, [weak = weak_from_this()] {
         if (const auto held = weak.lock()) held->end(Error(ErrorCode::Closed));
@@ -223,14 +223,14 @@ void TcpConnection::all_out() {
     if (StreamHandler* told = std::exchange(handler_, nullptr)) told->on_closed(Error(ErrorCode::Closed));
 }
 
-void TcpConnection::end(Error why) {  // A copy: the caller's may live in the timer that is cancelled here.
+void TcpConnection::end(const Error& why) {
     if (state_ == State::Ended) return;
     const auto self = shared_from_this();
     state_ = State::Ended;
     timer_.cancel();
     output_.clear();
     error_code ignored;
-    (void)socket_.close(ignored);
+    ignored = socket_.close(ignored);
     if (StreamHandler* told = std::exchange(handler_, nullptr)) told->on_closed(why);
 }
 

@@ -72,7 +72,7 @@ private:
     void end_of_peer();
     void wait_writable();
     void all_out();
-    void end(Error why);
+    void end(const Error& why);
 
     const std::shared_ptr<TcpLoop> loop_;
     tcp::socket socket_;
