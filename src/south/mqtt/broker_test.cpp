@@ -134,6 +134,24 @@ TEST_P(BrokerTest, TakesConnectByteByByteAndManyPacketsAtOnce) {
     EXPECT_EQ(bench.rows(), (std::vector<Row>{{"line", "speed", 42, "mqtt/quick"}}));
 }
 
+TEST_P(BrokerTest, TakesALargePacketInManyParts) {
+    Client reader(bench, "reader");
+    reader.subscribe("big");
+    Client writer(bench, "writer");
+    const std::string payload(3'000'000, 'x');
+    codec::Publish publish;
+    publish.topic = "big";
+    publish.payload = as_bytes(payload);
+    Bytes bytes;
+    codec::encode(publish, Version::V5, bytes);
+    codec::encode(codec::PingReq{}, bytes);
+    for (std::size_t at = 0; at < bytes.size(); at += 60'000) {
+        writer.send_bytes(ByteView(bytes).subspan(at, std::min<std::size_t>(60'000, bytes.size() - at)));
+    }
+    writer.take_one<codec::PingResp>();
+    EXPECT_EQ(reader.take_one<codec::Publish>().payload.size(), payload.size());
+}
+
 TEST_P(BrokerTest, EndsTheConnectionOnAProtocolError) {
     Client client(bench, "bad");
     client.send_bytes(as_bytes(std::string_view("\x36\x03\0\x01x", 5)));  // QoS 3.

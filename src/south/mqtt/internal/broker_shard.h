@@ -139,6 +139,7 @@ private:
         std::uint64_t connection_no = 0;
         std::uint16_t packet_id = 0;
         std::vector<wire::Reason> reasons;
+        std::vector<std::string> filters;  // Granted: taken back when they do not become durable.
         struct RetainedWanted {
             std::string filter;
             SubscriptionOptions options;
@@ -188,6 +189,7 @@ private:
                                PendingSubAck& pending, std::uint64_t pending_no);
     void add_to_tree(Session& session, const std::string& filter, const SubscriptionOptions& options,
                      std::uint64_t pending_no);
+    void drop_subscription(Session& session, const std::string& filter);
     void remove_from_tree(Session& session, const std::string& filter);
     static std::uint32_t count_shared(const Session& session);
     RemoteMembers members_here(const SharedGroup& group) const;

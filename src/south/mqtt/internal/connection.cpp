@@ -86,18 +86,23 @@ void Connection::send(const Bytes& bytes) { stream_->send(bytes); }
 void Connection::on_data(ByteView bytes) {
     if (!session_) return;
     heard_at_ = owner_.now();
-    if (paused_ || sink_full_) {  // A stream may still have had some when it was paused.
-        if (!owner_.take_input_bytes(static_cast<std::ptrdiff_t>(bytes.size()))) {
-            return end(wire::Reason::QuotaExceeded, "too many bytes wait", SendWill::Yes);
-        }
-        input_.insert(input_.end(), bytes.begin(), bytes.end());
-        return;
+    if (input_.empty() && !paused_ && !sink_full_) return read_packets(bytes);
+    // The rest of a packet, or what a stream still had when it was paused.
+    if (!owner_.take_input_bytes(static_cast<std::ptrdiff_t>(bytes.size()))) {
+        counters::refused_limit.add();
+        return end(wire::Reason::QuotaExceeded, "too many bytes wait", SendWill::Yes);
     }
-    if (input_.empty()) return read_packets(bytes);
-    Bytes joined = std::exchange(input_, {});
-    owner_.take_input_bytes(-static_cast<std::ptrdiff_t>(joined.size()));
-    joined.insert(joined.end(), bytes.begin(), bytes.end());
-    read_packets(joined);
+    input_.insert(input_.end(), bytes.begin(), bytes.end());
+    if (!paused_ && !sink_full_) read_input();
+}
+
+/// Works through what waits, once it begins with a whole packet: a large one is not copied with every part of it.
+void Connection::read_input() {
+    if (input_.empty()) return;
+    if (const auto frame = wire::next_frame(input_, limits::mqtt_packet_bytes_max); frame && !*frame) return;
+    const Bytes kept = std::exchange(input_, {});
+    owner_.take_input_bytes(-static_cast<std::ptrdiff_t>(kept.size()));
+    read_packets(kept);
 }
 
 void Connection::read_packets(ByteView bytes) {
@@ -336,11 +341,7 @@ void Connection::pause_or_resume() {
     paused_ = qos1_unacked_ + qos2_unacked_ > limits::mqtt_receive_maximum;
     if (paused_ || sink_full_) return stream_->pause_reading();
     stream_->resume_reading();
-    if (input_.empty() || !session_) return;
-    if (const auto frame = wire::next_frame(input_, limits::mqtt_packet_bytes_max); frame && !*frame) return;
-    const Bytes kept = std::exchange(input_, {});
-    owner_.take_input_bytes(-static_cast<std::ptrdiff_t>(kept.size()));
-    read_packets(kept);
+    if (session_) read_input();
 }
 
 bool Connection::on_ack(const wire::Frame& frame) {

@@ -70,6 +70,7 @@ private:
     static constexpr std::size_t batch_bytes_goal = 1024 * 1024;
 
     void read_packets(ByteView bytes);
+    void read_input();
     /// False when the connection has ended.
     bool handle(const wire::Frame& frame);
     bool on_publish(const wire::Frame& frame);

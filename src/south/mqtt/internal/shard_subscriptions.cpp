@@ -48,6 +48,7 @@ wire::Reason BrokerShard::subscribe_one(Session& session, const wire::Subscripti
     if (is_new) ++subscription_count_;
     add_to_tree(session, filter, options, pending_no);
     if (session.is_journalled && session.is_persistent()) journal_.write().subscribed(session.no, filter, options);
+    pending.filters.push_back(filter);
     const bool wants_retained = subscription.retain_handling == 0 || (subscription.retain_handling == 1 && is_new);
     if (shared->group.empty() && wants_retained) pending.retained.push_back({filter, options});
     return static_cast<wire::Reason>(subscription.qos);
@@ -81,11 +82,7 @@ void BrokerShard::unsubscribe(Session& session, const wire::Unsubscribe& unsubsc
             reasons.push_back(wire::Reason::NoSubscriptionExisted);
             continue;
         }
-        const std::string owned = at->first;
-        session.subscriptions.erase(at);
-        --subscription_count_;
-        remove_from_tree(session, owned);
-        if (session.is_journalled) journal_.write().unsubscribed(session.no, owned);
+        drop_subscription(session, at->first);
         reasons.push_back(wire::Reason::Success);
     }
     const std::uint16_t packet_id = unsubscribe.packet_id;
@@ -98,6 +95,14 @@ void BrokerShard::unsubscribe(Session& session, const wire::Unsubscribe& unsubsc
         if (!found || !found->connection || found->connection->no() != connection_no) return;
         found->connection->send_sub_ack(wire::PacketType::UnsubAck, packet_id, std::move(reasons));
     });
+}
+
+void BrokerShard::drop_subscription(Session& session, const std::string& filter) {
+    const auto node = session.subscriptions.extract(filter);
+    if (node.empty()) return;
+    --subscription_count_;
+    remove_from_tree(session, node.key());
+    if (session.is_journalled) journal_.write().unsubscribed(session.no, node.key());
 }
 
 void BrokerShard::remove_from_tree(Session& session, const std::string& filter) {
@@ -200,6 +205,7 @@ void BrokerShard::sub_ack_part(std::uint64_t pending_no, const Result<void>& res
         for (wire::Reason& reason : done.reasons) {
             if (!wire::is_failure(reason)) reason = wire::Reason::Unspecified;
         }
+        for (const std::string& filter : done.filters) drop_subscription(*session, filter);
         done.retained.clear();
     }
     session->connection->send_sub_ack(wire::PacketType::SubAck, done.packet_id, std::move(done.reasons));
