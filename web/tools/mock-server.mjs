@@ -773,7 +773,8 @@ const routes = [
     '/values',
     ({ url }) => {
       const prefix = url.searchParams.get('prefix');
-      const wanted = url.searchParams.get('tags')?.split(',');
+      const named = [...url.searchParams.getAll('tag'), ...(url.searchParams.get('tags')?.split(',') ?? [])];
+      const wanted = named.length > 0 ? named : null;
       return {
         time: new Date().toISOString(),
         items: tags
@@ -969,6 +970,8 @@ function serveFile(request, response, url) {
   response.setHeader('Content-Security-Policy', policy);
   const brotli = /\bbr\b/.test(request.headers['accept-encoding'] ?? '') && existsSync(`${path}.br`);
   if (brotli) response.setHeader('Content-Encoding', 'br');
+  // Another build may be replacing the folder right now.
+  if (!existsSync(path)) return response.writeHead(503).end();
   createReadStream(brotli ? `${path}.br` : path).pipe(response);
 }
 

@@ -121,10 +121,13 @@ export const tags = {
     send<WriteOutcome>('POST', `${base}/tags/${enc(id)}:write`, { value, idempotency_key: key }),
 };
 
+/** Repeated, because a path may hold a comma. */
+const tagParameters = (paths: string[]): string => paths.map((path) => `tag=${enc(path)}`).join('&');
+
 export const values = {
   below: (prefix: string) => get<ValuesAnswer>(`${base}/values${query({ prefix })}`),
   of: async (paths: string[]): Promise<CurrentValue[]> =>
-    paths.length === 0 ? [] : (await get<ValuesAnswer>(`${base}/values${query({ tags: paths.join(',') })}`)).items,
+    paths.length === 0 ? [] : (await get<ValuesAnswer>(`${base}/values?${tagParameters(paths)}`)).items,
 };
 
 export interface HistoryRequest {

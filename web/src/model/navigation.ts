@@ -54,6 +54,6 @@ export function setSearchParams(changes: Record<string, string | string[] | null
     if (Array.isArray(value)) for (const item of value) search.append(key, item);
     else if (value !== null && value !== '') search.set(key, value);
   }
-  const text = search.toString().replace(/%2F/g, '/').replace(/%3A/g, ':').replace(/%2C/g, ',');
+  const text = search.toString().replace(/%2F/g, '/').replace(/%3A/g, ':').replace(/%2C/g, ',').replace(/%7E/g, '~');
   replaceAddress(window.location.pathname + (text === '' ? '' : `?${text}`) + window.location.hash);
 }

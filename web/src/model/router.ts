@@ -66,7 +66,7 @@ export function href(
     else query.set(key, String(value));
   }
   // Readable addresses: paths and relative times keep their '/', ':' and ','.
-  const text = query.toString().replace(/%2F/g, '/').replace(/%3A/g, ':').replace(/%2C/g, ',');
+  const text = query.toString().replace(/%2F/g, '/').replace(/%3A/g, ':').replace(/%2C/g, ',').replace(/%7E/g, '~');
   return text === '' ? path : `${path}?${text}`;
 }
 

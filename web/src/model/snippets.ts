@@ -11,7 +11,7 @@ export function historyAsCurl(origin: string, request: HistoryRequest): string {
 
 export function historyAsCli(request: HistoryRequest): string {
   const tags = request.tags.map(quoted).join(' ');
-  return `lineshaft export ${tags} --from ${quoted(String(request.from))} --to ${quoted(String(request.to))} --output csv`;
+  return `lineshaft query ${tags} --from ${quoted(String(request.from))} --to ${quoted(String(request.to))} --output csv`;
 }
 
 export function historyAsPython(origin: string, request: HistoryRequest): string {

@@ -37,7 +37,7 @@ export function ModbusTestButton({ address, unit, onAnswer }: Props) {
       <div role="status" data-testid="modbus-test-answer">
         {answer?.ok && (
           <StateMark kind="on">
-            <strong>{t('add.testOk', { ms: answer.latency_ms ?? '?' })}</strong> {answer.detail}
+            <strong>{t('add.testOk', { ms: answer.latency_ms?.toFixed(1) ?? '?' })}</strong> {answer.detail}
           </StateMark>
         )}
         {answer !== undefined && !answer.ok && (

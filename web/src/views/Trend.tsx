@@ -382,36 +382,35 @@ function Export({ request }: { request: HistoryRequest }) {
   };
   const origin = window.location.origin;
   return (
-    <>
-      <Menu>
-        <Menu.Target>
-          <Button variant="default" data-testid="trend-export">
-            {t('trend.exportCsv')}
-          </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item onClick={() => download(false)} data-testid="export-shown">
-            {t('trend.exportShown')}
-          </Menu.Item>
-          <Menu.Item onClick={() => download(true)} data-testid="export-raw">
-            {t('trend.exportRaw')}
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
-      <Menu>
-        <Menu.Target>
-          <Button variant="default" data-testid="trend-copy">
-            {t('trend.copyAs')}
-          </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item onClick={() => copy(window.location.href)}>{t('trend.copyLink')}</Menu.Item>
-          <Menu.Item onClick={() => copy(historyAsCurl(origin, request))}>{t('trend.copyCurl')}</Menu.Item>
-          <Menu.Item onClick={() => copy(historyAsCli(request))}>{t('trend.copyCli')}</Menu.Item>
-          <Menu.Item onClick={() => copy(historyAsPython(origin, request))}>{t('trend.copyPython')}</Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
-    </>
+    <Menu>
+      <Menu.Target>
+        <Button variant="default" data-testid="trend-export">
+          {t('trend.export')}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>{t('trend.exportCsv')}</Menu.Label>
+        <Menu.Item onClick={() => download(false)} data-testid="export-shown">
+          {t('trend.exportShown')}
+        </Menu.Item>
+        <Menu.Item onClick={() => download(true)} data-testid="export-raw">
+          {t('trend.exportRaw')}
+        </Menu.Item>
+        <Menu.Label>{t('trend.copyAs')}</Menu.Label>
+        <Menu.Item onClick={() => copy(window.location.href)} data-testid="copy-link">
+          {t('trend.copyLink')}
+        </Menu.Item>
+        <Menu.Item onClick={() => copy(historyAsCurl(origin, request))} data-testid="copy-curl">
+          {t('trend.copyCurl')}
+        </Menu.Item>
+        <Menu.Item onClick={() => copy(historyAsCli(request))} data-testid="copy-cli">
+          {t('trend.copyCli')}
+        </Menu.Item>
+        <Menu.Item onClick={() => copy(historyAsPython(origin, request))} data-testid="copy-python">
+          {t('trend.copyPython')}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
   );
 }
 
