@@ -8,7 +8,7 @@ import { type HistoryRequest, history, values as valuesApi } from '../api/endpoi
 import type { CurrentValue, LimitKind } from '../api/types';
 import { roundThreshold } from '../model/alarms';
 import { decodeColumns, type Series } from '../model/columns';
-import { formatAge, formatNumber, formatShare, formatTime, formatUnit } from '../model/format';
+import { formatAge, formatTime, formatUnit } from '../model/format';
 import { live } from '../model/live';
 import { setSearchParams, useRoute } from '../model/navigation';
 import { penColor } from '../model/pens';
@@ -26,19 +26,18 @@ import {
   type TimeRange,
 } from '../model/timeRange';
 import { complain, done } from '../model/toasts';
-import { panned, statsOf, valueAt, zoomed } from '../model/trendData';
+import { panned, statsOf, zoomed } from '../model/trendData';
 import { copyText } from '../parts/Copy';
 import { useKeys } from '../parts/keys';
-import { LiveValue } from '../parts/LiveValue';
 import { Page, Panel } from '../parts/Page';
 import { RangeForm } from '../parts/RangeForm';
 import { RuleDialog } from '../parts/RuleDialog';
 import { SpotMenu } from '../parts/SpotMenu';
 import { saveBlob } from '../parts/saveFile';
-import { TagPath } from '../parts/TagPath';
 import { TagPicker } from '../parts/TagPicker';
 import { type ChartSpot, TrendChart } from '../parts/TrendChart';
 import type { TrendLimit, TrendTag } from '../parts/trendOptions';
+import { TrendReadout } from './TrendReadout';
 
 const usualRange = '1h';
 const marginShare = 0.25;
@@ -263,7 +262,7 @@ export default function Trend() {
             />
           </Panel>
           <Panel pad={false} className="ls-trend-table">
-            <Readout
+            <TrendReadout
               tags={tags}
               series={series}
               range={range}
@@ -411,95 +410,5 @@ function Export({ request }: { request: HistoryRequest }) {
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>
-  );
-}
-
-interface ReadoutProps {
-  tags: TrendTag[];
-  series: Map<string, Series>;
-  range: TimeRange;
-  cursorMs: number | null;
-  onRemove: (path: string) => void;
-  onAlarm: ((path: string, direction: 'above' | 'below') => void) | null;
-}
-
-function Readout({ tags, series, range, cursorMs, onRemove, onAlarm }: ReadoutProps) {
-  return (
-    <div className="ls-table-wrap">
-      <table className="ls-table" data-testid="trend-readout">
-        <thead>
-          <tr>
-            <th className="grow">{t('trend.tag')}</th>
-            <th className="right">{t('trend.now')}</th>
-            <th className="right" style={{ minWidth: 110 }}>
-              {cursorMs === null ? t('trend.atCursor') : formatTime(cursorMs)}
-            </th>
-            <th className="right ls-wide-only">{t('trend.min')}</th>
-            <th className="right ls-wide-only">{t('trend.mean')}</th>
-            <th className="right ls-wide-only">{t('trend.max')}</th>
-            <th className="right ls-wide-only">{t('trend.good')}</th>
-            <th>{t('trend.unit')}</th>
-            <th />
-          </tr>
-        </thead>
-        <tbody>
-          {tags.map((tag) => {
-            const one = series.get(tag.path);
-            const stats = one === undefined ? null : statsOf(one, range.fromMs, range.toMs);
-            const at = one === undefined || cursorMs === null ? null : valueAt(one, cursorMs);
-            return (
-              <tr key={tag.path}>
-                <td className="grow">
-                  <span className="ls-row tight">
-                    <span className="ls-swatch" style={{ color: tag.color }} />
-                    <TagPath path={tag.path} />
-                  </span>
-                </td>
-                <td className="right">
-                  <LiveValue path={tag.path} />
-                </td>
-                <td
-                  className="right ls-num"
-                  title={
-                    at?.min != null ? `${formatNumber(at.min)} … ${formatNumber(at.max ?? Number.NaN)}` : undefined
-                  }
-                >
-                  {at === null ? '' : formatNumber(at.value)}
-                </td>
-                <td className="right ls-num ls-wide-only">{stats === null ? '–' : formatNumber(stats.min)}</td>
-                <td className="right ls-num ls-wide-only">{stats === null ? '–' : formatNumber(stats.mean)}</td>
-                <td className="right ls-num ls-wide-only">{stats === null ? '–' : formatNumber(stats.max)}</td>
-                <td className="right ls-num ls-wide-only">{formatShare(stats?.good)}</td>
-                <td className="ls-dim">{formatUnit(tag.unit)}</td>
-                <td>
-                  <span className="ls-row tight">
-                    {onAlarm !== null && tag.type !== 'string' && (
-                      <Menu>
-                        <Menu.Target>
-                          <Button variant="default" size="compact-sm" data-testid={`trend-alarm-${tag.path}`}>
-                            {t('trend.alarm')}
-                          </Button>
-                        </Menu.Target>
-                        <Menu.Dropdown>
-                          <Menu.Item onClick={() => onAlarm(tag.path, 'above')}>{t('trend.alarmAboveShort')}</Menu.Item>
-                          <Menu.Item onClick={() => onAlarm(tag.path, 'below')}>{t('trend.alarmBelowShort')}</Menu.Item>
-                        </Menu.Dropdown>
-                      </Menu>
-                    )}
-                    <ActionIcon
-                      size="sm"
-                      aria-label={t('trend.remove', { tag: tag.path })}
-                      onClick={() => onRemove(tag.path)}
-                    >
-                      ×
-                    </ActionIcon>
-                  </span>
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
   );
 }
