@@ -50,7 +50,7 @@ std::string json_value(const table::Cell& cell) {
 /// Gathers `"name":value` pairs to a record.
 class RecordBuilder {
 public:
-    void add(const std::string& json_name, std::string value) {
+    void add(const std::string& json_name, const std::string& value) {
         if (value.empty()) return;
         record_.values += record_.value_count++ == 0 ? "{" : ",";
         record_.values += json_name;
@@ -207,8 +207,7 @@ private:
             RecordBuilder builder;
             for (std::size_t i = 0; i < matrix_.size(); ++i) {
                 const bool named = i < options_.columns.size();
-                builder.add(json_text(named ? options_.columns[i] : fmt::format("V{}", i + 1)),
-                            std::move(matrix_[i][column]));
+                builder.add(json_text(named ? options_.columns[i] : fmt::format("V{}", i + 1)), matrix_[i][column]);
             }
             ready_.push_back(
                 builder.take(UtcTime(period_.count() * static_cast<std::int64_t>(column)), matrix_.size()));

@@ -37,7 +37,7 @@ public:
 
     void write(DeviceId device, TagId tag, Value value, Instant deadline, flow::CommandSink::Done done) override {
         const auto found = devices_.find(device);
-        if (found != devices_.end()) return found->second->write(tag, std::move(value), deadline, std::move(done));
+        if (found != devices_.end()) return found->second->write(tag, value, deadline, std::move(done));
         shard_.post([done = std::move(done)]() mutable {
             done({CommandOutcome::Refused, "this Modbus device is not running: accept it, or check its settings"});
         });

@@ -31,7 +31,7 @@ public:
 
     const DeviceConfig& config() const { return config_; }
     void set_tags(std::vector<TagId> tags) { config_.tags = std::move(tags); }
-    void write(TagId tag, Value value, Instant deadline, flow::CommandSink::Done done);
+    void write(TagId tag, const Value& value, Instant deadline, flow::CommandSink::Done done);
     DeviceStatus status() const;
 
 private:

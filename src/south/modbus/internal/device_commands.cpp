@@ -32,7 +32,7 @@ Block block_of(std::uint32_t index, const Register& reg) {
 
 }  // namespace
 
-void Device::write(TagId tag, Value value, Instant deadline, flow::CommandSink::Done done) {
+void Device::write(TagId tag, const Value& value, Instant deadline, flow::CommandSink::Done done) {
     const auto refuse = [&](std::string detail) {
         post_outcome(std::move(done), CommandOutcome::Refused, std::move(detail));
     };
