@@ -147,6 +147,7 @@ describe("looking", () => {
   test("query: raw as CSV and JSON, reduced, and from a pipe", async () => {
     const base = Math.floor(Date.now() / 60000) * 60000 - 600_000;
     await server.api("POST", "/api/v1/telemetry", Array.from({ length: 120 }, (_, i) => ({ device: "Lathe", ts: base + i * 1000, values: { load: i } })));
+    await server.known("Lathe/load");
     const range = ["--from", new Date(base).toISOString(), "--to", new Date(base + 120_000).toISOString()];
     const csv = (await server.cli(["query", "Lathe/load", ...range, "--resolution", "raw", "--output", "csv"])).stdout.trim().split(/\r?\n/);
     assert.equal(csv[0], "time,tag,value,quality");

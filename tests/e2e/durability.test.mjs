@@ -69,7 +69,7 @@ test("kill -9 under MQTT QoS 1 load: every acknowledged publish is there", async
       mqtt.connectAsync(`mqtt://127.0.0.1:${server.ports.mqtt}`, { reconnectPeriod: 0, clientId: `load-${round}-${i}`, protocolVersion: i % 2 ? 5 : 4 })));
     const loads = publishers.map(async (client) => {
       client.on("error", () => {});
-      client.on("close", () => (dead = true));
+      const closed = new Promise((resolve) => client.on("close", resolve)).then(() => (dead = true));
       const window = new Set();
       while (!dead) {
         const n = next++;
@@ -81,7 +81,7 @@ test("kill -9 under MQTT QoS 1 load: every acknowledged publish is there", async
           }));
         window.add(done);
         done.then(() => window.delete(done));
-        if (window.size >= 20) await Promise.race([...window, new Promise((resolve) => client.once("close", resolve))]);
+        if (window.size >= 20) await Promise.race([...window, closed]);
       }
     });
     await until("some load", () => acknowledged.size - before > 3000, 60000);

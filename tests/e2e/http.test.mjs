@@ -49,6 +49,8 @@ describe("POST /api/v1/telemetry", () => {
   });
 
   test("the answer comes when the samples can be read", async () => {
+    await server.api("POST", "/api/v1/telemetry", { device: "Press/4", ts: base - 1, values: { n: -1 } });
+    await server.known("Press/4/n");
     for (let i = 0; i < 20; i++) {
       await server.api("POST", "/api/v1/telemetry", { device: "Press/4", ts: base + i, values: { n: i } });
       assert.equal((await server.value("Press/4/n")).value, i);
@@ -97,7 +99,7 @@ describe("line protocol", () => {
       token: null, headers: { authorization: `Token ${server.token}` },
     });
     assert.equal(answer.status, 204, answer.text);
-    assert.equal(new Date((await server.value("v2/a/value")).time).getTime(), base);
+    assert.equal(new Date((await server.valueBecomes("v2/a/value", 5)).time).getTime(), base);
   });
 
   for (const [precision, factor] of [["ns", 1e6], ["u", 1e3], ["us", 1e3], ["ms", 1], ["s", 1e-3]]) {
@@ -105,7 +107,7 @@ describe("line protocol", () => {
       const stamp = BigInt(base) * 1_000_000n / BigInt(Math.round(1e6 / factor));
       const answer = await write(`precision,unit=${precision} value=1 ${stamp}`, { query: `?precision=${precision}` });
       assert.equal(answer.status, 204, answer.text);
-      assert.equal(new Date((await server.value(`precision/${precision}/value`)).time).getTime(), base);
+      assert.equal(new Date((await server.valueBecomes(`precision/${precision}/value`, 1)).time).getTime(), base);
     });
   }
 
@@ -113,8 +115,8 @@ describe("line protocol", () => {
     const answer = await write(`partial,host=a value=1 ${ns(base)}\npartial,host=a value= ${ns(base)}\nnonsense\npartial,host=b value=2 ${ns(base)}\n`);
     assert.equal(answer.status, 400, answer.text);
     assert.match(answer.text, /2/, "the number of a bad line");
-    assert.equal((await server.value("partial/a/value")).value, 1);
-    assert.equal((await server.value("partial/b/value")).value, 2);
+    await server.valueBecomes("partial/a/value", 1);
+    await server.valueBecomes("partial/b/value", 2);
   });
 
   test("a body that claims to be gzip and is not is refused", async () => {
@@ -168,6 +170,7 @@ describe("GET /api/v1/history", () => {
   before(async () => {
     const body = Array.from({ length: n }, (_, i) => ({ device: "Wave", ts: base + i * second, values: { sine: Math.sin(i / 10), count: i } }));
     await server.api("POST", "/api/v1/telemetry", body);
+    await server.known("Wave/sine", "Wave/count");
   });
   const range = () => `from=${iso(base)}&to=${iso(base + n * second)}`;
 
@@ -278,6 +281,7 @@ describe("values, tags, health and metrics", () => {
     await server.api("POST", "/api/v1/telemetry", { device: "Tree/a", values: { x: 1, y: 2 } });
     await server.api("POST", "/api/v1/telemetry", { device: "Tree/b", values: { x: 3 } });
     await server.api("POST", "/api/v1/telemetry", { device: "Treehouse", values: { x: 4 } });
+    await server.known("Tree/a/x", "Tree/a/y", "Tree/b/x");
     const { items, time } = await server.api("GET", "/api/v1/values?prefix=Tree");
     const ours = items.filter((item) => item.path.startsWith("Tree/"));
     assert.deepEqual(ours.map((item) => [item.path, item.value]).sort(), [["Tree/a/x", 1], ["Tree/a/y", 2], ["Tree/b/x", 3]]);
@@ -321,12 +325,13 @@ describe("values, tags, health and metrics", () => {
   });
 
   test("status tells ports, store and rates", async () => {
+    await telemetry("{", { headers: { "content-type": "application/json" } });
     const status = await server.api("GET", "/api/v1/status");
     assert.equal(status.store.state, "ok");
     assert.ok(status.store.series > 0);
     assert.ok(status.store.samples > 0);
     assert.ok(Array.isArray(status.refused));
-    assert.ok(status.refused.length > 0, "the bad bodies above are counted");
+    assert.ok(status.refused.length > 0, "the bad body is counted");
   });
 
   test("the API describes itself", async () => {

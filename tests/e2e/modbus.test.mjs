@@ -256,13 +256,13 @@ describe("setting up", () => {
   });
 
   test("a live preview of rows before they are saved", async () => {
-    const answer = await server.api("POST", "/api/v1/modbus:read", {
+    const { items } = await server.api("POST", "/api/v1/modbus:read", {
       address: `127.0.0.1:${plc.port}`, unit: 1,
       registers: [{ name: "a", table: "holding", address: 6, type: "float32" }, { name: "b", table: "holding", address: 305, type: "uint16" }],
     });
-    assert.equal(answer.values[0].value, 12.5);
-    assert.match(answer.values[0].raw, /^0x/);
-    assert.ok(answer.values[1].error);
+    assert.equal(items[0].value, 12.5);
+    assert.match(items[0].raw, /^0x/);
+    assert.ok(items[1].error);
   });
 
   test("a register map goes in and out as CSV; a dry run tells the bad lines", async () => {

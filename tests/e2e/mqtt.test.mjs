@@ -284,7 +284,7 @@ describe("a publish becomes readings", () => {
 
   test("a broken payload is counted and hurts nobody", async () => {
     await publish("Plant/Broken", '{"a": 1,');
-    await publish("Plant/Press/motor/current", "3.3");
+    await publish("Plant/Press", { motor: { current: 3.3 } });
     await server.valueBecomes("Plant/Press/motor/current", 3.3);
   });
 });

@@ -15,6 +15,9 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "
 export const binary = process.env.LINESHAFT_BINARY ?? path.join(root, "build/release/lineshaft");
 const logs = path.join(root, "build/e2e-logs");
 
+/// Thrown inside until(): waiting longer will not help.
+class Hopeless extends Error {}
+
 /// Calls `ask` until it gives something true; what it throws counts as "not yet".
 export async function until(what, ask, timeoutMs = 15000) {
   const deadline = Date.now() + timeoutMs;
@@ -25,6 +28,7 @@ export async function until(what, ask, timeoutMs = 15000) {
       if (answer) return answer;
       last = answer;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = error;
     }
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}; last: ${describe(last)}`);
@@ -114,7 +118,7 @@ export class Running {
       `a line '${word} …' of ${this.args.join(" ")} (log: ${path.relative(root, this.logFile)})`,
       () => {
         const found = this.lines.find((line) => line === word || line.startsWith(`${word} `) || line.startsWith(`${word}:`));
-        if (!found && this.how) throw new Error(`it ended: ${describe(this.how)}\n${this.lines.slice(-20).join("\n")}`);
+        if (!found && this.how) throw new Hopeless(`${this.args.slice(0, 2).join(" ")} ended: ${describe(this.how)}\n${this.lines.slice(-20).join("\n")}`);
         return found;
       },
       timeoutMs,
@@ -231,10 +235,11 @@ export class Server {
     return answer.json;
   }
 
-  /// The last value of a tag, or undefined: {path, value, quality, time, …}.
+  /// The last value of a tag, or undefined while there is none: {path, value, quality, time, …}.
   async value(tag) {
-    const { items } = await this.api("GET", `/api/v1/values?tags=${encodeURIComponent(tag)}`);
-    return items.find((item) => item.path === tag);
+    const answer = await this.request("GET", `/api/v1/values?tags=${encodeURIComponent(tag)}`);
+    if (answer.status !== 200 && answer.status !== 404) throw new Error(`values: ${answer.status} ${answer.text}`);
+    return answer.json.items?.find((item) => item.path === tag);
   }
 
   /// Waits until the last value of a tag is `expected` (deep equality by JSON), and gives the item.
@@ -246,10 +251,16 @@ export class Server {
     }, timeoutMs);
   }
 
-  /// Raw samples of one tag in [from, to): {times (ms), values, qualities, …}.
+  /// Waits until the names of new tags are known to the API, which is a moment after their first sample is on disk.
+  async known(...tags) {
+    for (const tag of tags) await until(`the tag ${tag} is known`, () => this.value(tag));
+  }
+
+  /// Raw samples of one tag in [from, to): {times (ms), values, qualities, …}. Waits for a name that is new.
   async history(tag, from, to, more = "") {
-    const answer = await this.api("GET",
-      `/api/v1/history?tags=${encodeURIComponent(tag)}&from=${from}&to=${to}&resolution=raw&limit=1000000${more}`);
+    const target = `/api/v1/history?tags=${encodeURIComponent(tag)}&from=${from}&to=${to}&resolution=raw&limit=1000000${more}`;
+    await until(`the tag ${tag} is known`, async () => (await this.request("GET", target)).status !== 404);
+    const answer = await this.api("GET", target);
     return answer.series.find((one) => one.path === tag) ?? { times: [], values: [], qualities: [] };
   }
 

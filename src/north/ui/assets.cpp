@@ -154,7 +154,10 @@ net::HttpResponse answer(const net::HttpRequest& request) {
 }
 
 void add_security_headers(net::HttpResponse& response) {
-    for (const auto& [name, value] : security_headers) response.headers.emplace_back(name, value);
+    for (const auto& [name, value] : security_headers) {
+        const auto is_there = [&](const auto& header) { return same_word(header.first, name); };
+        if (std::ranges::none_of(response.headers, is_there)) response.headers.emplace_back(name, value);
+    }
 }
 
 }  // namespace lineshaft::ui

@@ -33,7 +33,8 @@ std::optional<Asset> find_asset(std::string_view path);
 /// route of the app ("/trends/42"), 404 for a file that does not exist, 405 for any other method.
 net::HttpResponse answer(const net::HttpRequest& request);
 
-/// What every page of ours carries: no foreign host, no inline script, no frame around it, no guessing of types.
+/// What every page of ours carries: no foreign host, no inline script, no frame around it, no guessing of types. What the
+/// response says already stays.
 void add_security_headers(net::HttpResponse& response);
 
 }  // namespace lineshaft::ui

@@ -109,6 +109,13 @@ TEST(Assets, EveryAnswerForbidsForeignHostsFramesAndGuessing) {
     }
 }
 
+TEST(Assets, ThePolicyStandsOnceHoweverOftenItIsAdded) {
+    auto response = answer(get("/"));
+    const auto before = response.headers.size();
+    add_security_headers(response);
+    EXPECT_EQ(response.headers.size(), before);
+}
+
 TEST(Assets, NothingIsChangedHere) {
     auto request = get("/");
     request.method = "POST";
