@@ -75,6 +75,7 @@ struct JournalEntry {
 struct AlarmList {
     std::uint64_t version = 0;
     std::vector<Alarm> alarms;
+    std::vector<Alarm> ended;  // The newest that are normal again, newest first; since the program started.
 };
 
 }  // namespace lineshaft::alarms

@@ -152,9 +152,15 @@ void Board::clear(const ConditionEvent& event) {
     now.value = event.value;
     note(now, JournalEvent::Cleared, event.time);
     if (over)
-        open_.erase(at);
+        end(at);
     else
         unwritten_alarms_[alarm.id] = alarm;
+}
+
+void Board::end(std::map<Key, Alarm>::iterator at) {
+    ended_.push_front(std::move(at->second));
+    if (ended_.size() > ended_max) ended_.pop_back();
+    open_.erase(at);
 }
 
 Alarm* Board::find(AlarmId id) {
@@ -188,7 +194,7 @@ std::vector<registry::ItemResult> Board::acknowledge(TenantId tenant, const std:
         alarm->comment = comment;
         acknowledged_total.add();
         note(*alarm, JournalEvent::Acknowledged, now, by, comment);
-        if (alarm->state == AlarmState::Normal) open_.erase(Key{alarm->rule, alarm->limit});
+        if (alarm->state == AlarmState::Normal) end(open_.find(Key{alarm->rule, alarm->limit}));
     }
     return results;
 }
@@ -291,6 +297,7 @@ void Board::publish() {
     list->alarms.reserve(open_.size());
     for (const auto& [key, alarm] : open_) list->alarms.push_back(alarm);
     std::ranges::sort(list->alarms, is_before);
+    list->ended.assign(ended_.begin(), ended_.end());
     open_alarms.set(static_cast<std::int64_t>(open_.size()));
     const SnapshotOf<AlarmList> fixed = std::move(list);
     for (std::size_t i = 0; i < shards_.count(); ++i) {

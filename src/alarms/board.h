@@ -9,6 +9,7 @@
 ///          from the journal and told in the log, the alarm itself is still shown.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +26,7 @@ public:
     static constexpr std::size_t alarms_max = 100'000;
     static constexpr std::size_t unwritten_max = 1'000'000;
     static constexpr std::size_t comment_bytes_max = 4096;
+    static constexpr std::size_t ended_max = 200;
 
     /// Reads the open alarms from the registry's database. Blocks; before the shards start. Errors: as Database.
     static Result<std::unique_ptr<Board>> create(Shards& shards, registry::Registry& registry);
@@ -83,6 +85,7 @@ private:
     std::vector<registry::ItemResult> acknowledge(TenantId tenant, const std::vector<AlarmId>& ids,
                                                   const std::string& by, const std::string& comment);
     Alarm* find(AlarmId id);
+    void end(std::map<Key, Alarm>::iterator at);
     void note(const Alarm& alarm, JournalEvent event, UtcTime time, const std::string& by = {},
               const std::string& comment = {});
     void want_publication();
@@ -94,6 +97,7 @@ private:
     registry::Registry& registry_;
     // Shard 0 only.
     std::map<Key, Alarm> open_;
+    std::deque<Alarm> ended_;
     std::uint64_t next_alarm_ = 1;
     std::uint64_t version_ = 0;
     bool publication_wanted_ = false;

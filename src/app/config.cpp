@@ -40,7 +40,12 @@ std::vector<std::string> keys() {
 }
 
 std::unexpected<Error> unknown_key(const std::string& key, const std::string& where) {
-    const auto near = nearest(key, keys());
+    auto near = nearest(key, keys());
+    // "htpp" is near to the last word of listen.http.
+    for (const Setting& setting : settings()) {
+        const std::string last(setting.key.substr(setting.key.rfind('.') + 1));
+        if (!near && nearest(key.substr(key.rfind('.') + 1), {last})) near = setting.key;
+    }
     return fail(ErrorCode::ConfigUnknownKey,
                 fmt::format("{}: '{}'{}", where, key, near ? fmt::format(": did you mean '{}'?", *near) : ""));
 }

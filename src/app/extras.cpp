@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/counters.h"
+
 namespace lineshaft::app {
 namespace {
 
@@ -104,11 +106,24 @@ private:
                                        {"count", refusal.count},
                                        {"last", time_json(refusal.last)}});
         }
+        add_counted_refusals(json["refused"]);
         if (sources_.broker) add_broker(json);
         add_disk(json);
         json["warnings"] = Json::array();
         for (const std::string& warning : sources_.warnings()) json["warnings"].push_back(Json::parse(warning));
         done_(text_of(json));
+    }
+
+    /// What the doors counted by reason; their words are in /metrics too.
+    static void add_counted_refusals(Json& refused) {
+        for (const char* part : {"refused", "dropped", "rejected", "malformed", "_lost_", "missed"}) {
+            for (const MetricValue& counter : counters_named(part)) {
+                refused.push_back({{"what", counter.help},
+                                   {"reason", counter.labels},
+                                   {"count", counter.value},
+                                   {"last", nullptr}});
+            }
+        }
     }
 
     void add_broker(Json& json) {

@@ -18,8 +18,26 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::size_t shard_count(const Config& config) {
-    return config.shards > 0 ? config.shards : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 64);
+/// How many shards a data directory has is decided at its first start: devices are spread over its stores by it.
+/// Errors: ConfigInvalid when another number is asked for now.
+Result<std::size_t> pin_shard_count(Disk& disk, const Config& config) {
+    const std::string path = config.data_directory + "/house.json";
+    if (disk.exists(path)) {
+        const Json house = Json::parse(as_text(TRY(disk.read(path))), nullptr, false);
+        if (!house.is_object() || !house.contains("shards"))
+            return fail(ErrorCode::Corrupt, path + " does not say the number of shards");
+        const auto pinned = house["shards"].get<std::size_t>();
+        if (config.shards == 0 || config.shards == pinned) return pinned;
+        return fail(
+            ErrorCode::ConfigInvalid,
+            fmt::format("shards = {}: {} was made with {}; leave --shards out, or start with an empty directory",
+                        config.shards, config.data_directory, pinned));
+    }
+    const std::size_t count =
+        config.shards > 0 ? config.shards : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 64);
+    const std::string text = Json{{"shards", count}}.dump();
+    TRY_VOID(disk.replace(path, as_bytes(text)));
+    return count;
 }
 
 std::optional<Endpoint> on_loopback(std::optional<Endpoint> endpoint) {
@@ -101,7 +119,7 @@ Result<void> House::Parts::open_ground() {
     disk_ = make_system_disk();
     TRY_VOID(disk_->make_directory(config_.data_directory));
     lock_ = TRY(disk_->lock(config_.data_directory + "/lock"));
-    const std::size_t count = shard_count(config_);
+    const std::size_t count = TRY(pin_shard_count(*disk_, config_));
     log_pool_ = WorkerPool::create("log", count);
     disk_pool_ = WorkerPool::create("disk", 2);
     sql_pool_ = WorkerPool::create("sql", 1);

@@ -30,12 +30,11 @@ void HttpDoor::handle(net::HttpRequest request, net::HttpReply reply) {
                                   rooms_.ingest.handle(std::move(held->request), std::move(held->reply));
                               });
     }
-    auto secured = [reply = std::move(reply)](net::HttpResponse response) mutable {
+    if (!rest::Api::handles(request)) return reply(ui::answer(request));
+    rooms_.api.handle(std::move(request), [reply = std::move(reply)](net::HttpResponse response) mutable {
         ui::add_security_headers(response);
         reply(std::move(response));
-    };
-    if (rest::Api::handles(request)) return rooms_.api.handle(std::move(request), std::move(secured));
-    secured(ui::answer(request));
+    });
 }
 
 std::expected<std::unique_ptr<net::WebSocketHandler>, net::HttpResponse> HttpDoor::upgrade(

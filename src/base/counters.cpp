@@ -17,6 +17,16 @@ Metric::Metric(MetricKind kind, const char* name, const char* labels, const char
     }
 }
 
+std::vector<MetricValue> counters_named(std::string_view part) {
+    std::vector<MetricValue> found;
+    for (const Metric* m = first_metric.load(); m; m = m->next_) {
+        const std::string_view name(m->name_);
+        if (m->kind_ != MetricKind::Counter || m->value() == 0 || name.find(part) == std::string_view::npos) continue;
+        found.push_back({name, m->labels_, m->help_, m->value()});
+    }
+    return found;
+}
+
 std::string metrics_text() {
     std::map<std::string_view, std::vector<const Metric*>> families;
     for (const Metric* m = first_metric.load(); m; m = m->next_) families[m->name_].push_back(m);

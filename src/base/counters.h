@@ -8,10 +8,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lineshaft {
 
 enum class MetricKind : std::uint8_t { Counter, Gauge };
+
+struct MetricValue;
 
 /// A number under a name. Registers itself for the life of the program; must have static storage.
 class Metric {
@@ -27,6 +30,7 @@ protected:
 
 private:
     friend std::string metrics_text();
+    friend std::vector<MetricValue> counters_named(std::string_view part);
     const MetricKind kind_;
     const char* const name_;
     const char* const labels_;
@@ -48,6 +52,14 @@ public:
     void set(std::int64_t value) { value_.store(value, std::memory_order_relaxed); }
     void add(std::int64_t count) { value_.fetch_add(count, std::memory_order_relaxed); }
 };
+
+/// One metric, for pages that show some of them.
+struct MetricValue {
+    std::string_view name, labels, help;
+    std::int64_t value = 0;
+};
+/// Every counter that is not zero and whose name holds `part`.
+std::vector<MetricValue> counters_named(std::string_view part);
 
 /// All of them in the Prometheus text format 0.0.4, families together, final newline.
 std::string metrics_text();

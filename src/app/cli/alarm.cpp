@@ -131,13 +131,13 @@ void add_alarm(CLI::App& app, Action& action) {
     auto words = std::make_shared<Words>();
 
     CLI::App* list = alarm->add_subcommand("list", "Alarms that are active or not acknowledged");
-    list->add_flag("--active", words->all, "Only those that are active now");
+    list->add_flag("--all", words->all, "Also those that ended a short while ago");
     add_server_options(*list, *server);
     list->callback([=, &action] {
         action = [=] {
             return finish([&]() -> Result<Exit> {
                 const Client client = TRY(Client::create(*server));
-                print_items(TRY(client.list(words->all ? "/api/v1/alarms?state=active" : "/api/v1/alarms?state=all")),
+                print_items(TRY(client.list(words->all ? "/api/v1/alarms?state=all" : "/api/v1/alarms")),
                             alarm_columns, server->output);
                 return Exit::Ok;
             });

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <cstdlib>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -38,14 +39,26 @@ Result<std::string> create(const TokenOptions& options) {
         .secret;
 }
 
+/// A house that was named by its address, and no directory: it makes the token itself.
+bool is_elsewhere(const TokenOptions& options) { return options.data.empty() && std::getenv("LINESHAFT_SERVER"); }
+
+Result<std::string> ask_for(const TokenOptions& options) {
+    const Client client = TRY(Client::create({}));
+    Json body = {{"name", options.name}, {"scopes", options.scopes}};
+    if (!options.role.empty()) body["role"] = options.role;
+    if (!options.device.empty()) body["device"] = options.device;
+    if (!options.expires.empty()) body["expires"] = options.expires;
+    return TRY(client.post("/api/v1/tokens", body)).value("token", "");
+}
+
 }  // namespace
 
 void add_token(CLI::App& app, Action& action) {
     CLI::App* token = app.add_subcommand("token", "API and device tokens");
     token->require_subcommand(1);
     auto options = std::make_shared<TokenOptions>();
-    CLI::App* command =
-        token->add_subcommand("create", "Make a token on this machine, whether the server runs or not");
+    CLI::App* command = token->add_subcommand(
+        "create", "Make a token: for the house in --data, whether it runs or not, or for $LINESHAFT_SERVER");
     command->add_option("--data", options->data, "Data directory of the house")->envname("LINESHAFT_DATA");
     command->add_option("--name", options->name, "For whom or what");
     auto* role = command->add_option("--role", options->role, "administrator, engineer, operator or viewer");
@@ -55,7 +68,7 @@ void add_token(CLI::App& app, Action& action) {
     command->callback([options, role, device, &action] {
         if (!*role && !*device) throw CLI::RequiredError("--role or --device");
         action = [options] {
-            const auto secret = create(*options);
+            const auto secret = is_elsewhere(*options) ? ask_for(*options) : create(*options);
             if (!secret) return report(secret.error());
             std::printf("%s\n", secret->c_str());
             return Exit::Ok;

@@ -32,14 +32,21 @@ Json alarm_json(const alarms::Alarm& a) {
             {"action", a.action}};
 }
 
-Json alarms_json(const alarms::AlarmList& list, TenantId tenant, bool active_only) {
+namespace {
+
+enum class Which : std::uint8_t { Open, All };
+
+Json alarms_json(const alarms::AlarmList& list, TenantId tenant, Which which) {
     Json items = Json::array();
     int by_priority[5] = {}, unacknowledged = 0;
     for (const alarms::Alarm& alarm : list.alarms) {
         if (alarm.tenant != tenant) continue;
         ++by_priority[std::clamp(static_cast<int>(alarm.priority), 1, 4)];
         unacknowledged += !alarm.is_acknowledged();
-        if (!active_only || alarm.is_active()) items.push_back(alarm_json(alarm));
+        items.push_back(alarm_json(alarm));
+    }
+    for (const alarms::Alarm& alarm : list.ended) {
+        if (which == Which::All && alarm.tenant == tenant) items.push_back(alarm_json(alarm));
     }
     return {{"items", std::move(items)},
             {"counts",
@@ -51,17 +58,20 @@ Json alarms_json(const alarms::AlarmList& list, TenantId tenant, bool active_onl
             {"next", nullptr}};
 }
 
+}  // namespace
+
 std::string alarms_text(const alarms::AlarmList& list, TenantId tenant) {
-    return alarms_json(list, tenant, false).dump(-1, ' ', false, Json::error_handler_t::replace);
+    return alarms_json(list, tenant, Which::Open).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 namespace {
 
 void get_alarms(Call call) {
-    const std::string state = call.parameter("state", "all");
+    const std::string state = call.parameter("state", "active");
     if (state != "all" && state != "active")
         return call.answer(Error(ErrorCode::InvalidArgument, "state must be active or all"));
-    call.answer(alarms_json(*call.services->alarms.list(call.services->shard), call.tenant(), state == "active"));
+    call.answer(alarms_json(*call.services->alarms.list(call.services->shard), call.tenant(),
+                            state == "all" ? Which::All : Which::Open));
 }
 
 Result<std::vector<alarms::AlarmId>> ids_asked(const Call& call, const Json& body) {
@@ -131,9 +141,13 @@ Result<alarms::Board::JournalQuery> journal_query(const Call& call) {
     query.from = TRY(call.time("from", utc_time_min));
     query.to = TRY(call.time("to", utc_time_max));
     query.limit = std::min(TRY(call.limit(100)), page_items_max);
-    if (const auto path = call.request.parameter("tag"); path && !path->empty()) {
-        const registry::Tag* tag = call.snapshot().tag_at(call.tenant(), *path);
-        if (!tag) return fail(ErrorCode::NotFound, fmt::format("there is no tag '{}'", *path));
+    if (const auto name = call.request.parameter("tag"); name && !name->empty()) {
+        const registry::Tag* tag = call.snapshot().tag_at(call.tenant(), *name);
+        std::uint64_t id = 0;
+        const auto [end, code] = std::from_chars(name->data(), name->data() + name->size(), id);
+        if (!tag && code == std::errc{} && end == name->data() + name->size()) tag = call.snapshot().tag(TagId(id));
+        if (!tag || tag->tenant != call.tenant())
+            return fail(ErrorCode::NotFound, fmt::format("there is no tag '{}'", *name));
         query.tag = tag->id;
     }
     if (const std::string cursor = call.parameter("cursor"); !cursor.empty()) {
