@@ -119,13 +119,10 @@ describe("a newcomer", { skip: browser ? false : "there is no Chromium (apt-get 
 
   test("accepts what was discovered", async () => {
     await page.goto(`${server.url}/devices?tab=discovered`);
-    const row = page.locator("tr", { hasText: "Lyon/Line1/Filler" }).first();
+    const row = byId("discovered-row").filter({ hasText: "Filler" }).first();
     await row.waitFor();
     await picture("discovered");
-    await row.getByRole("button", { name: /accept/i }).click();
-    // Some accept at once, some ask for a place in the tree first.
-    const dialog = page.getByRole("dialog");
-    if (await dialog.isVisible().catch(() => false)) await dialog.getByRole("button", { name: /accept/i }).click();
+    await row.locator('[data-testid="device-accept"]').click();
     await until("the device is accepted", async () => (await server.device("Lyon/Line1/Filler")).state === "accepted");
   });
 
