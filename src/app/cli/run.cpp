@@ -1,15 +1,13 @@
 #include <csignal>
 #include <cstdio>
 #include <map>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "app/cli/command.h"
+#include "app/cli/demo_plant.h"
 #include "app/config.h"
 #include "app/house.h"
 #include "base/log.h"
@@ -43,24 +41,9 @@ sigset_t block_stop_signals() {
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGCHLD);
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     return set;
-}
-
-/// `lineshaft sim plant` as a process of its own, ended with us.
-pid_t start_plant(const app::Config& config, const std::string& token_variable) {
-    const pid_t pid = ::fork();
-    if (pid != 0) return pid;
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    sigset_t none;
-    sigemptyset(&none);
-    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-    const std::string broker = to_text(config.mqtt.value_or(Endpoint{"127.0.0.1", 1883}));
-    if (!token_variable.empty()) ::setenv("LINESHAFT_TOKEN", token_variable.c_str(), 1);
-    ::execl("/proc/self/exe", "lineshaft", "sim", "plant", "--mqtt", broker.c_str(), nullptr);
-    ::_exit(127);
 }
 
 void say(const std::string& line) {
@@ -83,18 +66,11 @@ Exit run(const RunOptions& options) {
     if (const std::string link = (*house)->claim_link(); !link.empty()) {
         say(fmt::format("claim this house (once): {}", link));
     }
-    const pid_t plant = options.plant ? start_plant(*config, "") : 0;
+    std::optional<DemoPlant> plant;
+    if (options.plant) plant.emplace(*config);
 
-    for (;;) {
-        int signal = 0;
-        if (::sigwait(&signals, &signal) != 0) continue;
-        if (signal != SIGCHLD) break;
-        int status = 0;
-        if (plant > 0 && ::waitpid(plant, &status, WNOHANG) == plant) {
-            log_warning("the simulated plant has ended; the house goes on without it");
-        }
-    }
-    if (plant > 0) ::kill(plant, SIGTERM);
+    for (int signal = 0; signal != SIGINT && signal != SIGTERM;) ::sigwait(&signals, &signal);
+    plant.reset();
     (*house)->stop();
     return Exit::Ok;
 }
