@@ -39,8 +39,8 @@ public:
     std::vector<Reading> readings;
 
     ReadingBatch() = default;
-    ReadingBatch(ReadingBatch&&) = default;
-    ReadingBatch& operator=(ReadingBatch&&) = default;
+    ReadingBatch(ReadingBatch&&) noexcept = default;
+    ReadingBatch& operator=(ReadingBatch&&) noexcept = default;
 
     std::size_t size() const { return readings.size(); }
     bool empty() const { return readings.empty(); }

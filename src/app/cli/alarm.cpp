@@ -88,32 +88,19 @@ void add_rule_commands(CLI::App& alarm, const std::shared_ptr<ServerOptions>& se
     CLI::App* remove = rule->add_subcommand("remove", "Remove a rule");
     remove->add_option("id", words->id, "Id, from `lineshaft alarm rules`")->required();
     add_server_options(*remove, *server);
-    remove->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                TRY(client.remove("/api/v1/alarm-rules/" + words->id));
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*remove, server, action, [=](const Client& client) -> Result<Exit> {
+        TRY(client.remove("/api/v1/alarm-rules/" + words->id));
+        return Exit::Ok;
     });
 
     CLI::App* rules = alarm.add_subcommand("rules", "All alarm rules");
     add_server_options(*rules, *server);
-    rules->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                print_items(TRY(client.list("/api/v1/alarm-rules")),
-                            {{"id", "id"},
-                             {"name", "name"},
-                             {"tag", "tag_path"},
-                             {"enabled", "enabled"},
-                             {"limits", "limits"}},
-                            server->output);
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*rules, server, action, [=](const Client& client) -> Result<Exit> {
+        print_items(
+            TRY(client.list("/api/v1/alarm-rules")),
+            {{"id", "id"}, {"name", "name"}, {"tag", "tag_path"}, {"enabled", "enabled"}, {"limits", "limits"}},
+            server->output);
+        return Exit::Ok;
     });
 }
 
@@ -133,57 +120,42 @@ void add_alarm(CLI::App& app, Action& action) {
     CLI::App* list = alarm->add_subcommand("list", "Alarms that are active or not acknowledged");
     list->add_flag("--all", words->all, "Also those that ended a short while ago");
     add_server_options(*list, *server);
-    list->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                print_items(TRY(client.list(words->all ? "/api/v1/alarms?state=all" : "/api/v1/alarms")),
-                            alarm_columns, server->output);
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*list, server, action, [=](const Client& client) -> Result<Exit> {
+        print_items(TRY(client.list(words->all ? "/api/v1/alarms?state=all" : "/api/v1/alarms")), alarm_columns,
+                    server->output);
+        return Exit::Ok;
     });
 
     CLI::App* ack = alarm->add_subcommand("ack", "Acknowledge alarms");
     ack->add_option("id", words->ids, "Ids, from `lineshaft alarm list`")->required();
     ack->add_option("--comment", words->comment, "What you know about it");
     add_server_options(*ack, *server);
-    ack->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                for (const std::string& id : words->ids)
-                    TRY(client.post("/api/v1/alarms/" + percent_encoded(id) + ":ack", {{"comment", words->comment}}));
-                hint(server->output, fmt::format("{} acknowledged", words->ids.size()));
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*ack, server, action, [=](const Client& client) -> Result<Exit> {
+        for (const std::string& id : words->ids)
+            TRY(client.post("/api/v1/alarms/" + percent_encoded(id) + ":ack", {{"comment", words->comment}}));
+        hint(server->output, fmt::format("{} acknowledged", words->ids.size()));
+        return Exit::Ok;
     });
 
     CLI::App* journal = alarm->add_subcommand("journal", "What happened, newest first");
     journal->add_option("--from", words->from, "From when, like now-8h");
     journal->add_option("--tag", words->tag, "Path of a tag");
     add_server_options(*journal, *server);
-    journal->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                const std::string query = "/api/v1/alarm-journal?limit=1000&from=" + percent_encoded(words->from) +
-                                          "&tag=" + percent_encoded(words->tag);
-                print_items(TRY(client.list(query)),
-                            {{"time", "time"},
-                             {"event", "event"},
-                             {"priority", "priority"},
-                             {"name", "name"},
-                             {"limit", "limit"},
-                             {"tag", "tag_path"},
-                             {"value", "value"},
-                             {"by", "by"},
-                             {"comment", "comment"}},
-                            server->output);
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*journal, server, action, [=](const Client& client) -> Result<Exit> {
+        const std::string query = "/api/v1/alarm-journal?limit=1000&from=" + percent_encoded(words->from) +
+                                  "&tag=" + percent_encoded(words->tag);
+        print_items(TRY(client.list(query)),
+                    {{"time", "time"},
+                     {"event", "event"},
+                     {"priority", "priority"},
+                     {"name", "name"},
+                     {"limit", "limit"},
+                     {"tag", "tag_path"},
+                     {"value", "value"},
+                     {"by", "by"},
+                     {"comment", "comment"}},
+                    server->output);
+        return Exit::Ok;
     });
     add_rule_commands(*alarm, server, action);
 }

@@ -147,6 +147,18 @@ Result<Json> Client::list(const std::string& path) const {
     return items;
 }
 
+void when_chosen(CLI::App& command, std::shared_ptr<ServerOptions> server, Action& action,
+                 std::function<Result<Exit>(const Client&)> work) {
+    command.callback([server = std::move(server), &action, work = std::move(work)] {
+        action = [server, work] {
+            const auto client = Client::create(*server);
+            if (!client) return report(client.error());
+            const Result<Exit> done = work(*client);
+            return done ? *done : report(done.error());
+        };
+    });
+}
+
 std::string percent_encoded(std::string_view text) {
     std::string out;
     for (const char c : text) {

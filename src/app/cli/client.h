@@ -4,12 +4,14 @@
 /// Errors:  Unreachable, Timeout, and what the API answers (its code, detail and remedy are kept).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "app/cli/command.h"
 #include "app/cli/output.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -47,6 +49,10 @@ private:
 
     std::string url_, token_, ca_;
 };
+
+/// Makes `work` what `command` does, with a client for the house that the options name.
+void when_chosen(CLI::App& command, std::shared_ptr<ServerOptions> server, Action& action,
+                 std::function<Result<Exit>(const Client&)> work);
 
 /// For paths and queries.
 std::string percent_encoded(std::string_view text);

@@ -224,14 +224,9 @@ void add_device(CLI::App& app, Action& action) {
     CLI::App* show = device->add_subcommand("show", "One device with its connection");
     show->add_option("name", words->name, "Name")->required();
     add_server_options(*show, *server);
-    show->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                print_object(TRY(device_named(client, words->name)), device_columns, server->output);
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*show, server, action, [=](const Client& client) -> Result<Exit> {
+        print_object(TRY(device_named(client, words->name)), device_columns, server->output);
+        return Exit::Ok;
     });
 
     for (const char* verb : {"accept", "ignore"}) {

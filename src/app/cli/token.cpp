@@ -15,7 +15,8 @@ namespace lineshaft::cli {
 namespace {
 
 struct TokenOptions {
-    std::string data, name = "command line", role, device, expires;
+    ServerOptions server;
+    std::string name = "command line", role, device, expires;
     std::vector<std::string> scopes;
 };
 
@@ -31,7 +32,9 @@ Result<access::NewToken> new_token(const TokenOptions& options) {
 }
 
 Result<std::string> create(const TokenOptions& options) {
-    const std::string data = options.data.empty() ? app::default_data_directory() : options.data;
+    const char* named = std::getenv("LINESHAFT_DATA");
+    std::string data = options.server.data;
+    if (data.empty()) data = named && *named ? named : app::default_data_directory();
     TRY_VOID(make_system_disk()->make_directory(data));
     auto token = TRY(new_token(options));
     return TRY(access::create_token_offline(registry::database_path(data), std::move(token),
@@ -40,10 +43,13 @@ Result<std::string> create(const TokenOptions& options) {
 }
 
 /// A house that was named by its address, and no directory: it makes the token itself.
-bool is_elsewhere(const TokenOptions& options) { return options.data.empty() && std::getenv("LINESHAFT_SERVER"); }
+bool is_elsewhere(const TokenOptions& options) {
+    if (!options.server.data.empty()) return false;
+    return !options.server.server.empty() || std::getenv("LINESHAFT_SERVER");
+}
 
 Result<std::string> ask_for(const TokenOptions& options) {
-    const Client client = TRY(Client::create({}));
+    const Client client = TRY(Client::create(options.server));
     Json body = {{"name", options.name}, {"scopes", options.scopes}};
     if (!options.role.empty()) body["role"] = options.role;
     if (!options.device.empty()) body["device"] = options.device;
@@ -58,8 +64,8 @@ void add_token(CLI::App& app, Action& action) {
     token->require_subcommand(1);
     auto options = std::make_shared<TokenOptions>();
     CLI::App* command = token->add_subcommand(
-        "create", "Make a token: for the house in --data, whether it runs or not, or for $LINESHAFT_SERVER");
-    command->add_option("--data", options->data, "Data directory of the house")->envname("LINESHAFT_DATA");
+        "create", "Make a token: for the house in --data, whether it runs or not, or for the one at --server");
+    add_server_options(*command, options->server);
     command->add_option("--name", options->name, "For whom or what");
     auto* role = command->add_option("--role", options->role, "administrator, engineer, operator or viewer");
     auto* device = command->add_option("--device", options->device, "A device: its own telemetry, nothing else");
@@ -79,36 +85,26 @@ void add_token(CLI::App& app, Action& action) {
     auto id = std::make_shared<std::string>();
     CLI::App* list = token->add_subcommand("list", "All tokens, without their secrets");
     add_server_options(*list, *server);
-    list->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                print_items(TRY(client.list("/api/v1/tokens")),
-                            {{"id", "id"},
-                             {"name", "name"},
-                             {"role", "role"},
-                             {"scopes", "scopes"},
-                             {"device", "device"},
-                             {"expires", "expires"},
-                             {"last used", "last_used"}},
-                            server->output);
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*list, server, action, [=](const Client& client) -> Result<Exit> {
+        print_items(TRY(client.list("/api/v1/tokens")),
+                    {{"id", "id"},
+                     {"name", "name"},
+                     {"role", "role"},
+                     {"scopes", "scopes"},
+                     {"device", "device"},
+                     {"expires", "expires"},
+                     {"last used", "last_used"}},
+                    server->output);
+        return Exit::Ok;
     });
     CLI::App* remove = token->add_subcommand("remove", "Revoke a token");
     remove->add_option("id", *id, "Id, from `lineshaft token list`")->required();
     remove->add_flag_callback("--yes", [] {}, "Do not ask");
     add_server_options(*remove, *server);
-    remove->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                TRY(client.remove("/api/v1/tokens/" + percent_encoded(*id)));
-                hint(server->output, fmt::format("token {} revoked", *id));
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*remove, server, action, [=](const Client& client) -> Result<Exit> {
+        TRY(client.remove("/api/v1/tokens/" + percent_encoded(*id)));
+        hint(server->output, fmt::format("token {} revoked", *id));
+        return Exit::Ok;
     });
 }
 

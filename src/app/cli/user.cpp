@@ -56,14 +56,9 @@ void add_user(CLI::App& app, Action& action) {
 
     CLI::App* list = user->add_subcommand("list", "All users");
     add_server_options(*list, *server);
-    list->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                print_items(TRY(client.list("/api/v1/users")), user_columns, server->output);
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*list, server, action, [=](const Client& client) -> Result<Exit> {
+        print_items(TRY(client.list("/api/v1/users")), user_columns, server->output);
+        return Exit::Ok;
     });
 
     CLI::App* add = user->add_subcommand("add", "A new user; the password is asked for or read from stdin");
@@ -71,15 +66,10 @@ void add_user(CLI::App& app, Action& action) {
     add->add_option("--role", words->role, "administrator, engineer, operator or viewer")->required();
     add->add_flag_callback("--password-stdin", [] {}, "Read the password from stdin");
     add_server_options(*add, *server);
-    add->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                const Json body = {{"name", words->name}, {"role", words->role}, {"password", read_password()}};
-                print_object(TRY(client.post("/api/v1/users", body)), user_columns, server->output);
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*add, server, action, [=](const Client& client) -> Result<Exit> {
+        const Json body = {{"name", words->name}, {"role", words->role}, {"password", read_password()}};
+        print_object(TRY(client.post("/api/v1/users", body)), user_columns, server->output);
+        return Exit::Ok;
     });
 
     CLI::App* set = user->add_subcommand("set", "Change role or password");
@@ -87,35 +77,24 @@ void add_user(CLI::App& app, Action& action) {
     set->add_option("--role", words->role, "administrator, engineer, operator or viewer");
     set->add_flag("--password-stdin", words->password, "Read a new password from stdin");
     add_server_options(*set, *server);
-    set->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                const Json found = TRY(user_named(client, words->name));
-                Json body = Json::object();
-                if (!words->role.empty()) body["role"] = words->role;
-                if (words->password) body["password"] = read_password();
-                print_object(TRY(client.patch("/api/v1/users/" + found.value("id", ""), body)), user_columns,
-                             server->output);
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*set, server, action, [=](const Client& client) -> Result<Exit> {
+        const Json found = TRY(user_named(client, words->name));
+        Json body = Json::object();
+        if (!words->role.empty()) body["role"] = words->role;
+        if (words->password) body["password"] = read_password();
+        print_object(TRY(client.patch("/api/v1/users/" + found.value("id", ""), body)), user_columns, server->output);
+        return Exit::Ok;
     });
 
     CLI::App* remove = user->add_subcommand("remove", "Remove a user and the sessions");
     remove->add_option("name", words->name, "Name")->required();
     remove->add_flag_callback("--yes", [] {}, "Do not ask");
     add_server_options(*remove, *server);
-    remove->callback([=, &action] {
-        action = [=] {
-            return finish([&]() -> Result<Exit> {
-                const Client client = TRY(Client::create(*server));
-                const Json found = TRY(user_named(client, words->name));
-                TRY(client.remove("/api/v1/users/" + found.value("id", "")));
-                hint(server->output, fmt::format("{} removed", words->name));
-                return Exit::Ok;
-            });
-        };
+    when_chosen(*remove, server, action, [=](const Client& client) -> Result<Exit> {
+        const Json found = TRY(user_named(client, words->name));
+        TRY(client.remove("/api/v1/users/" + found.value("id", "")));
+        hint(server->output, fmt::format("{} removed", words->name));
+        return Exit::Ok;
     });
 }
 

@@ -71,7 +71,7 @@ public:
 }  // namespace
 
 std::unique_ptr<WorkerPool> WorkerPool::create(std::string name, std::size_t threads) {
-    return std::make_unique<ThreadPool>(name, threads);
+    return std::make_unique<ThreadPool>(std::move(name), threads);
 }
 
 std::unique_ptr<WorkerPool> make_inline_pool() { return std::make_unique<InlinePool>(); }
