@@ -76,6 +76,7 @@ public:
         std::uint64_t value = 0;
         for (int shift = 0; shift < 64; shift += 7) {
             const std::uint8_t byte = u8();
+            if (shift == 63 && byte > 1) break;  // Does not fit in 64 bits.
             value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
             if (!(byte & 0x80)) return value;
         }

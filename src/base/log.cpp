@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "base/utf8.h"
 
 namespace lineshaft {
 namespace {
@@ -15,13 +16,29 @@ std::atomic<LogFormat> format_now{LogFormat::Text};
 
 constexpr std::string_view names[] = {"debug", "info", "warning", "error", "off"};
 
+/// Bytes that are not text are shown as the characters of their numbers, so that a line is always valid JSON.
 std::string json_escaped(std::string_view text) {
+    const bool is_text = is_utf8(text);
     std::string out;
     for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\')
             (out += '\\') += c;
-        else if (static_cast<unsigned char>(c) < 0x20)
-            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_text))
+            out += fmt::format("\\u{:04x}", static_cast<unsigned>(byte));
+        else
+            out += c;
+    }
+    return out;
+}
+
+/// A name from outside must not forge a second line nor speak to the terminal.
+std::string one_line(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7F)
+            out += fmt::format("\\x{:02x}", static_cast<unsigned>(byte));
         else
             out += c;
     }
@@ -45,7 +62,7 @@ void log_line(LogLevel level, std::string_view text) {
     const std::string line =
         format_now.load() == LogFormat::Json
             ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":\"{}\"}}\n", time, name, json_escaped(text))
-            : fmt::format("{} {:<7} {}\n", time, name, text);
+            : fmt::format("{} {:<7} {}\n", time, name, one_line(text));
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -51,6 +51,17 @@ int offset_seconds(std::string_view text) {
     return (text[0] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
 }
 
+/// `now` moved by "-8h" or "+1d"; `text` is what was written in whole.
+Result<UtcTime> shifted(std::string_view text, std::string_view shift, UtcTime now) {
+    if (shift[0] != '-' && shift[0] != '+') return not_a_time(text);
+    const auto span = parse_duration(shift.substr(1));
+    std::int64_t ns = 0;
+    if (!span || __builtin_add_overflow(now.ns(), shift[0] == '-' ? -span->count() : span->count(), &ns)) {
+        return not_a_time(text);
+    }
+    return UtcTime(ns);
+}
+
 }  // namespace
 
 std::string to_rfc3339(UtcTime time) {
@@ -102,14 +113,8 @@ Result<UtcTime> parse_rfc3339(std::string_view text) {
 }
 
 Result<UtcTime> parse_time(std::string_view text, UtcTime now) {
-    if (text.starts_with("now")) {
-        if (text.size() == 3) return now;
-        text.remove_prefix(3);
-        if (text[0] != '-' && text[0] != '+') return not_a_time(text);
-        const auto span = parse_duration(text.substr(1));
-        if (!span) return not_a_time(text);
-        return text[0] == '-' ? now - *span : now + *span;
-    }
+    if (text == "now") return now;
+    if (text.starts_with("now")) return shifted(text, text.substr(3), now);
     std::int64_t number = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (code == std::errc{} && end == text.data() + text.size()) {
@@ -122,11 +127,7 @@ Result<UtcTime> parse_time(std::string_view text, UtcTime now) {
         if (__builtin_mul_overflow(number, unit, &ns)) return not_a_time(text);
         return UtcTime(ns);
     }
-    if (text.starts_with('-')) {
-        const auto span = parse_duration(text.substr(1));
-        if (!span) return not_a_time(text);
-        return now - *span;
-    }
+    if (text.starts_with('-')) return shifted(text, text, now);
     return parse_rfc3339(text);
 }
 
