@@ -192,7 +192,7 @@ public:
     }
 
     Result<void> make_directory(const std::string& path) override {
-        for (std::size_t at = 1; at != std::string::npos;) {
+        for (std::size_t at = 0; at != std::string::npos;) {
             at = path.find('/', at + 1);
             const std::string level = path.substr(0, at);
             if (::mkdir(level.c_str(), 0700) != 0 && errno != EEXIST) return io_error(level, "create directory");

@@ -92,12 +92,13 @@ public:
         return start_timer(period, period, std::move(task));
     }
 
-    bool is_current() const override { return thread_.get_id() == std::this_thread::get_id(); }
+    bool is_current() const override { return own_.load() == std::this_thread::get_id(); }
     asio::io_context& io() override { return io_; }
 
     void start() {
         thread_ = std::thread([this] {
             ::pthread_setname_np(::pthread_self(), fmt::format("shard-{}", id_.value()).c_str());
+            own_ = std::this_thread::get_id();
             io_.run();
         });
     }
@@ -122,6 +123,8 @@ private:
     asio::executor_work_guard<asio::io_context::executor_type> guard_;
     std::atomic<std::int64_t> waiting_{0};
     std::thread thread_;
+    std::atomic<std::thread::id>
+        own_;  // Set by the thread itself: `thread_` may be written when its first task runs.
 };
 
 class AsioShards final : public Shards {
