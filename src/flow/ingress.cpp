@@ -47,7 +47,7 @@ void copy_reading(const Reading& from, ReadingBatch& to) {
 
 }  // namespace
 
-/// The way from this shard to one other. `in_flight` belongs to the door's shard, the rest to the home shard:
+/// The way from this shard to one other. `in_flight` and `waiting` belong to the door's shard, the rest to the home shard:
 /// parts that the sink could not take wait in line, so that batches of one source never overtake each other.
 class Ingress::Lane {
 public:
@@ -64,6 +64,7 @@ public:
     }
 
     std::size_t in_flight = 0;
+    std::vector<Task> waiting;  // For room on this way.
 
 private:
     void pump() {
@@ -98,7 +99,7 @@ Took Ingress::offer(ReadingBatch& batch, Settled& settled) {
     if (!is_all_local(batch)) return offer_split(batch, settled);
     const Took took = homes_[shard_.id().value()]->offer(batch, settled);
     if (took == Took::None) {
-        refused_locally_ = true;
+        refused_by_ = shard_.id().value();
         refusals.add();
     }
     return took;
@@ -131,7 +132,7 @@ Took Ingress::offer_split(ReadingBatch& batch, Settled& settled) {
         if (parts[i].empty()) continue;
         ++count;
         if (i != shard_.id().value() && lanes_[i]->in_flight >= parts_in_flight_max) {
-            refused_locally_ = false;
+            refused_by_ = i;
             refusals.add();
             return Took::None;
         }
@@ -147,7 +148,7 @@ Took Ingress::offer_split(ReadingBatch& batch, Settled& settled) {
         Settled part_settled = [receipt](Result<void> result) { Parts::settle(receipt, std::move(result)); };
         if (homes_[own]->offer(parts[own], part_settled) == Took::None) {
             delete receipt;
-            refused_locally_ = true;
+            refused_by_ = shard_.id().value();
             refusals.add();
             return Took::None;
         }
@@ -172,14 +173,14 @@ Took Ingress::offer_split(ReadingBatch& batch, Settled& settled) {
 void Ingress::part_taken(std::size_t home) {
     ASSERT(lanes_[home]->in_flight > 0);
     if (--lanes_[home]->in_flight > parts_in_flight_max / 2) return;
-    for (Task& task : std::exchange(waiting_, {})) task();
+    for (Task& task : std::exchange(lanes_[home]->waiting, {})) task();
 }
 
 void Ingress::when_ready(Task task) {
-    if (refused_locally_)
-        homes_[shard_.id().value()]->when_ready(std::move(task));
+    if (refused_by_ == shard_.id().value())
+        homes_[refused_by_]->when_ready(std::move(task));
     else
-        waiting_.push_back(std::move(task));
+        lanes_[refused_by_]->waiting.push_back(std::move(task));
 }
 
 }  // namespace lineshaft::flow

@@ -41,8 +41,7 @@ private:
     Shards& shards_;
     const std::vector<ReadingSink*> homes_;
     std::vector<std::unique_ptr<Lane>> lanes_;
-    std::vector<Task> waiting_;
-    bool refused_locally_ = false;  // What the last None was about.
+    std::size_t refused_by_ = 0;  // The home whose lack of room the last None was about.
 };
 
 }  // namespace lineshaft::flow
