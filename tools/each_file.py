@@ -1,6 +1,7 @@
 """Runs a slow check on many C++ files: in parallel, and only on files whose content, includes or flags have changed.
 
-What passed is remembered under .cache/<check>/ by a hash over everything of ours that the compiler would read.
+What passed is remembered in the user's cache folder (lineshaft/<check>), by a hash over everything of ours that the
+compiler would read.
 """
 import concurrent.futures
 import hashlib
@@ -14,6 +15,8 @@ import sys
 
 INCLUDE = re.compile(rb'^\s*#\s*include\s+"([^"]+)"', re.M)
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Of the user, not of the checkout: a second clone of the same sources has nothing to check again.
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "lineshaft"
 
 
 def tracked(*patterns):
@@ -81,7 +84,7 @@ def flags_for_header(header, flags):
 
 def run(name, files, command_of, salt, build):
     """Runs command_of(path) for each file that has not passed before. Prints failures; the number of them is returned."""
-    cache = ROOT / ".cache" / name
+    cache = CACHE / name
     cache.mkdir(parents=True, exist_ok=True)
     includes = Includes([ROOT / "src", ROOT / "tests", build / "generated"])
 
