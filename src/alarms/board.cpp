@@ -34,6 +34,13 @@ AlarmState after_acknowledge(AlarmState state) {
     return state == AlarmState::UnacknowledgedActive ? AlarmState::AcknowledgedActive : AlarmState::Normal;
 }
 
+/// At most `bytes_max` of `text`, and no half character at its end.
+void cut(std::string& text, std::size_t bytes_max) {
+    if (text.size() <= bytes_max) return;
+    while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0) == 0x80) --bytes_max;
+    text.resize(bytes_max);
+}
+
 }  // namespace
 
 std::string_view to_text(JournalEvent event) {
@@ -123,7 +130,7 @@ void Board::raise(const ConditionEvent& event) {
     alarm.cleared = alarm.acknowledged_at = UtcTime();
     alarm.acknowledged_by.clear();
     alarm.comment.clear();
-    alarm.value = event.value;
+    alarm.value = std::isnan(event.value) ? 0 : event.value;  // SQL knows no NaN.
     alarm.threshold = event.threshold;
     ++alarm.raises;
     if (const auto rule = snapshot.rules.find(event.rule); rule != snapshot.rules.end()) {
@@ -201,7 +208,7 @@ std::vector<registry::ItemResult> Board::acknowledge(TenantId tenant, const std:
 
 void Board::post_acknowledge(Shard& caller, TenantId tenant, std::vector<AlarmId> ids, std::string by,
                              std::string comment, Acked done) {
-    comment.resize(std::min(comment.size(), comment_bytes_max));
+    cut(comment, comment_bytes_max);
     shards_.at(0).post([this, &caller, tenant, ids = std::move(ids), by = std::move(by), comment = std::move(comment),
                         done = std::move(done)]() mutable {
         auto results = acknowledge(tenant, ids, by, comment);
@@ -292,6 +299,7 @@ void Board::want_publication() {
 
 void Board::publish() {
     publication_wanted_ = false;
+    publication_.cancel();
     auto list = std::make_shared<AlarmList>();
     list->version = ++version_;
     list->alarms.reserve(open_.size());
