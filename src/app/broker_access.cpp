@@ -45,10 +45,27 @@ void BrokerAccess::authenticate(Shard& caller, mqtt::Credentials credentials, Do
         return done(
             fail(ErrorCode::Unauthenticated, "give a token as the password: `lineshaft token create` makes one"));
     }
-    if (auto who = access_.check_token(caller, token)) return done(identity_of(*who, false));
-    access_.post_check_token(caller, std::move(token), [done = std::move(done)](Result<Principal> who) mutable {
-        if (!who) return done(std::unexpected(who.error()));
-        done(identity_of(*who, false));
+    auto& known = known_[caller.id().value()];
+    if (auto who = access_.check_token(caller, token)) {
+        known[who->actor()] = *who;
+        return done(identity_of(*who, false));
+    }
+    access_.post_check_token(caller, std::move(token),
+                             [&known, done = std::move(done)](Result<Principal> who) mutable {
+                                 if (!who) return done(std::unexpected(who.error()));
+                                 known[who->actor()] = *who;
+                                 done(identity_of(*who, false));
+                             });
+}
+
+void BrokerAccess::watch(const Shard& shard, mqtt::Broker& broker) {
+    access_.on_change(shard, [this, &shard, &broker] {
+        std::erase_if(known_[shard.id().value()], [&](const auto& entry) {
+            const auto& [actor, who] = entry;
+            if (access_.is_valid(shard, who)) return false;
+            broker.post_disconnect(who.tenant, actor);
+            return true;
+        });
     });
 }
 

@@ -3,11 +3,16 @@
 /// A token comes as the password with any user name, or as the user name alone (ThingsBoard's habit). Without
 /// credentials a client is let in on unencrypted loopback only, when the policy says so; wrong ones are always refused.
 ///
-/// Threads: authenticate on the caller's shard.
+/// Threads: authenticate and watch on the shard they name.
 #pragma once
+
+#include <map>
+#include <string>
+#include <vector>
 
 #include "access/access.h"
 #include "south/mqtt/authenticator.h"
+#include "south/mqtt/broker.h"
 
 namespace lineshaft::app {
 
@@ -16,13 +21,18 @@ public:
     struct Policy {
         bool anonymous_on_loopback = true;
     };
-    BrokerAccess(access::Access& access, Policy policy) : access_(access), policy_(policy) {}
+    BrokerAccess(Shards& shards, access::Access& access, Policy policy)
+        : access_(access), policy_(policy), known_(shards.count()) {}
 
     void authenticate(Shard& caller, mqtt::Credentials credentials, Done done) override;
+
+    /// From now on cuts connections whose token was revoked, has expired or lost its rights. On `shard`, once.
+    void watch(const Shard& shard, mqtt::Broker& broker);
 
 private:
     access::Access& access_;
     const Policy policy_;
+    std::vector<std::map<std::string, access::Principal>> known_;  // By shard, then actor: who was let in.
 };
 
 }  // namespace lineshaft::app

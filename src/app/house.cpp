@@ -167,7 +167,7 @@ Result<void> House::Parts::open_rooms() {
     commands_ = std::make_unique<route::CommandRouter>(shards_->at(0));
     modbus_ = std::make_unique<ModbusDevices>(*shards_);
     commands_->set_target("modbus", *modbus_);
-    broker_access_ = std::make_unique<BrokerAccess>(*access_, BrokerAccess::Policy{config_.anonymous_mqtt});
+    broker_access_ = std::make_unique<BrokerAccess>(*shards_, *access_, BrokerAccess::Policy{config_.anonymous_mqtt});
 
     const Common common{*shards_, *registry_, *access_, *alarms_, *audit_, *store_, *commands_, *modbus_, identity_};
     for (std::size_t i = 0; i < shards_->count(); ++i) {
@@ -267,7 +267,10 @@ Result<void> House::Parts::open_doors() {
     for (const auto& door : {doors_.http, doors_.https, doors_.mqtt, doors_.mqtts}) {
         if (door && door->port != 0) TRY_VOID(net::check_port_free(*door));
     }
-    TRY_VOID(on_each([](std::size_t, ShardRooms& rooms) { return rooms.begin(); }));
+    TRY_VOID(on_each([this](std::size_t index, ShardRooms& rooms) {
+        if (broker_) broker_access_->watch(shards_->at(index), *broker_);
+        return rooms.begin();
+    }));
     if (broker_) broker_->start();
     TRY_VOID(on_each([this](std::size_t, ShardRooms& rooms) -> Result<void> {
         doors_ = TRY(rooms.open(doors_));

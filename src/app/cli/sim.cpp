@@ -45,6 +45,7 @@ void add_plant(CLI::App& sim, Action& action) {
 void add_replay(CLI::App& sim, Action& action) {
     auto options = std::make_shared<sim::ReplayOptions>();
     auto period = std::make_shared<std::string>();
+    auto shape = std::make_shared<std::string>();
     CLI::App* command = sim.add_subcommand("replay", "Play a recorded data set as live MQTT devices");
     command->add_option("files", options->files, "CSV or text tables; .gz and .zst are unpacked")
         ->required()
@@ -55,15 +56,16 @@ void add_replay(CLI::App& sim, Action& action) {
         ->capture_default_str();
     command->add_flag("--loop", options->loop, "Begin again at the end");
     command->add_flag("--original-time", options->original_time, "Keep the times of the file");
-    command->add_option("--shape", options->shape, "rows, cycles or transposed")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, sim::Shape>{
-            {"rows", sim::Shape::Rows}, {"cycles", sim::Shape::Cycles}, {"transposed", sim::Shape::Transposed}}));
+    command->add_option("--shape", *shape, "rows; cycles: a row is one cycle of one tag; transposed: a row is a tag")
+        ->check(CLI::IsMember({"rows", "cycles", "transposed"}));
     command->add_option("--period", *period, "Between rows without a time column, like 3m");
     command->add_option("--columns", options->columns, "Names instead of those in the file")->delimiter(',');
     command->add_option("--rows", options->rows_max, "At most so many rows; 0: all");
     command->add_option("--time-column", options->table.time_column, "Name or number of the time column, or none");
-    command->callback([options, period, &action] {
-        action = [options, period] {
+    command->callback([options, period, shape, &action] {
+        action = [options, period, shape] {
+            if (*shape == "cycles") options->shape = sim::Shape::Cycles;
+            if (*shape == "transposed") options->shape = sim::Shape::Transposed;
             if (!period->empty()) {
                 const auto duration = parse_duration(*period);
                 if (!duration) return report(duration.error());

@@ -50,18 +50,18 @@ bool match(const CompiledRoute& route, const std::vector<std::string_view>& leve
 
 }  // namespace
 
-net::HttpResponse problem(const Error& error) {
+net::HttpResponse problem(const Error& error, std::optional<unsigned> status) {
     refused_total.add();
     const ErrorText& text = error.text();
     const auto number = static_cast<unsigned>(error.code());
     const Json json = {{"type", fmt::format("/docs/errors#LS-{}", number)},
                        {"title", text.says},
-                       {"status", text.http_status},
+                       {"status", status.value_or(text.http_status)},
                        {"code", fmt::format("LS-{}", number)},
                        {"detail", error.detail()},
                        {"remedy", text.remedy}};
     net::HttpResponse response;
-    response.status = text.http_status;
+    response.status = status.value_or(text.http_status);
     response.headers = {{"Content-Type", "application/problem+json"}, {"Cache-Control", "no-store"}};
     if (text.http_status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"lineshaft\"");
     if (text.retry && text.http_status >= 429) response.headers.emplace_back("Retry-After", "2");
@@ -94,8 +94,7 @@ public:
                                      fmt::format("there is no {}: see /api/v1/openapi.json", call.request.path)));
         }
         auto response =
-            problem(Error(ErrorCode::NotSupported, fmt::format("{} takes {}", call.request.path, allowed)));
-        response.status = 405;
+            problem(Error(ErrorCode::NotSupported, fmt::format("{} takes {}", call.request.path, allowed)), 405);
         response.headers.emplace_back("Allow", allowed);
         call.answer(std::move(response));
     }

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "access/access.h"
@@ -85,8 +86,8 @@ private:
 /// GET /alarms as text, for the live socket too.
 std::string alarms_text(const alarms::AlarmList& list, TenantId tenant);
 
-/// problem+json of `error`.
-net::HttpResponse problem(const Error& error);
+/// problem+json of `error`; `status` where it is not the error's own.
+net::HttpResponse problem(const Error& error, std::optional<unsigned> status = std::nullopt);
 
 using Identified = std::move_only_function<void(Result<access::Principal>)>;
 /// Who sends `request`: bearer, basic or `u`/`p`/`token` credentials, else the session cookie (with its CSRF token when

@@ -133,6 +133,12 @@ Result<void> Writer::discover(std::vector<DiscoveredTag> tags, UtcTime now) {
     return fail(so_far.code, fmt::format("{} new tags were not taken: {}", so_far.refused, so_far.reason));
 }
 
+Result<bool> Writer::has_history(ObjectKind kind, std::uint64_t id) {
+    auto select = TRY(database_->prepare("SELECT 1 FROM history WHERE kind = ? AND id = ? LIMIT 1"));
+    select.bind(1, std::int64_t{static_cast<int>(kind)}).bind(2, static_cast<std::int64_t>(id));
+    return select.step();
+}
+
 Result<void> Writer::discover_one(Edit& edit, DiscoveredTag& found, Discovery& so_far) {
     const auto is_name = [](const std::string& text, std::size_t bytes_max) {
         return !text.empty() && text.size() <= bytes_max && is_printable_utf8(text);
@@ -169,6 +175,8 @@ Result<void> Writer::discover_one(Edit& edit, DiscoveredTag& found, Discovery& s
         for (const TagId id : edit.view().tags_of(device)) addresses->second.insert(edit.view().tags.at(id)->address);
     }
     if (addresses->second.contains(found.address) || edit.view().tags.contains(found.id)) return {};
+    // An id with a history belongs to a tag that somebody has deleted: the store still has its samples, and that is all.
+    if (TRY(has_history(ObjectKind::Tag, found.id.value()))) return {};
     if (addresses->second.size() >= limits::tags_discovered_per_device_max) {
         so_far.refuse(ErrorCode::LimitExceeded, fmt::format("device '{}' has {} tags: name further ones by hand",
                                                             found.device, limits::tags_discovered_per_device_max));

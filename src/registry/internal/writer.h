@@ -37,6 +37,7 @@ private:
     Result<void> load();
     SnapshotBuilder::Seen seen() const { return seen_ ? SnapshotBuilder::Seen::Yes : SnapshotBuilder::Seen::No; }
     void advance(Edit& edit);
+    Result<bool> has_history(ObjectKind kind, std::uint64_t id);
     Result<void> discover_one(Edit& edit, DiscoveredTag& tag, Discovery& so_far);
 
     std::unique_ptr<Database> database_;

@@ -34,6 +34,7 @@ struct Job {
     std::uint64_t id = 0;
     net::HttpReply reply;
     std::string source;
+    std::string device;  // The sender may speak for this one only; empty: for any.
     TenantId tenant;
     std::size_t held_bytes = 0;
 
@@ -64,6 +65,21 @@ std::deque<ReadingBatch> cut(ReadingBatch whole) {
         r.text = part.keep(r.text);
     }
     return parts;
+}
+
+/// A device's own token speaks for that device and what lies below it. Errors: Forbidden.
+Result<void> check_devices(const ReadingBatch& batch, const std::string& own) {
+    if (own.empty()) return {};
+    for (const Reading& r : batch.readings) {
+        const bool is_own =
+            r.device.starts_with(own) && (r.device.size() == own.size() || r.device[own.size()] == '/');
+        if (!is_own) {
+            return fail(ErrorCode::Forbidden,
+                        fmt::format("the token belongs to device '{}' and may not write for '{}'", own,
+                                    r.device.substr(0, 100)));
+        }
+    }
+    return {};
 }
 
 bool is_write(std::string_view path) { return path == "/write" || path == "/api/v2/write"; }
@@ -165,6 +181,7 @@ void HttpIngest::Impl::handle(net::HttpRequest request, net::HttpReply reply) {
     job->reply = std::move(reply);
     job->tenant = sender->tenant;
     job->source = "http/" + sender->name;
+    job->device = sender->device;
     job->held_bytes = request.body.size();
     held_bytes_ += job->held_bytes;
     Job& opened = *job;
@@ -199,6 +216,7 @@ Result<void> HttpIngest::Impl::open_telemetry(Job& job, std::string_view encodin
     TRY_VOID(body.read(text, limits::http_body_bytes_max + 1));
     ReadingBatch batch;
     job.decoded = TRY(decoder_.decode_http(text, sender.device, batch));
+    TRY_VOID(check_devices(batch, sender.device));
     job.batches = cut(std::move(batch));
     job.has_all = true;
     return {};
@@ -240,6 +258,11 @@ bool HttpIngest::Impl::next_batch(Job& job) {
     if (!more && !job.error) job.error = more.error();
     job.has_all = !more || !*more;
     if (job.has_all) return false;
+    if (const auto own = check_devices(batch, job.device); !own) {
+        job.error = own.error();
+        job.has_all = true;
+        return false;
+    }
     if (!batch.empty()) job.batches.push_back(std::move(batch));
     return true;
 }
