@@ -14,7 +14,7 @@ def main():
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
 
     def command(header: pathlib.Path):
-        return [compiler, *each_file.flags_for_header(header, flags), "-fsyntax-only", "-Wno-pragma-once-outside-header",
+        return [compiler, *each_file.flags_for_header(header, flags), "-I", str(each_file.ROOT / "tests"), "-fsyntax-only", "-Wno-pragma-once-outside-header",
                 "-x", "c++", str(header)]
 
     headers = each_file.tracked("src/*.h", "tests/support/*.h")
