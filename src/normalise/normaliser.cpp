@@ -120,7 +120,7 @@ private:
 flow::Took Normaliser::Impl::offer(ReadingBatch& batch, flow::Settled& settled) {
     if (!waiting_.empty() || !samples_.is_ready()) return flow::Took::None;
     protocol_ = std::string_view(batch.source).substr(0, batch.source.find('/'));
-    receive_time_ = batch.receive_time.is_none() ? shard_.utc_now() : batch.receive_time;
+    receive_time_ = whole_milliseconds(batch.receive_time.is_none() ? shard_.utc_now() : batch.receive_time);
     if (!find_all(batch)) return flow::Took::None;
 
     source_ = &source_named(batch.tenant, batch.source);
@@ -152,7 +152,8 @@ bool Normaliser::Impl::find_all(const ReadingBatch& batch) {
 }
 
 void Normaliser::Impl::put(const Reading& reading, Slot& slot) {
-    const SaneTime when = sane_time(reading.source_time, receive_time_);
+    SaneTime when = sane_time(reading.source_time, receive_time_);
+    if (reading.source_time.is_none() || when.why == Why::Time) when.time = time_of_receipt(slot, receive_time_);
     // The common case: a value as its tag wants it.
     if (slot.is_plain && reading.type == slot.type && slot.type != ValueType::String && when.why == Why::Kept &&
         reading.unit.empty() &&

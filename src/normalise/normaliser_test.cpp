@@ -131,6 +131,39 @@ protected:
     std::vector<Result<void>> results;
 };
 
+TEST_F(NormaliserTest, ReadingsWithoutATimeDoNotReplaceEachOther) {
+    const UtcTime now = clock.utc_now();
+    ReadingBatch b = batch();
+    for (const double value : {1.0, 2.0, 3.0}) b.add("d", "x", value, UtcTime(), Quality());
+    b.add("d", "y", 4.0, UtcTime(), Quality());
+    send(std::move(b));
+    send("d", "x", 5.0);
+    ASSERT_EQ(store.samples.size(), 5u);
+    EXPECT_EQ(store.samples[0].source_time, now);
+    EXPECT_EQ(store.samples[1].source_time, now + 1us);
+    EXPECT_EQ(store.samples[2].source_time, now + 2us);
+    EXPECT_EQ(store.samples[3].source_time, now);
+    EXPECT_EQ(store.samples[4].source_time, now + 3us);
+}
+
+TEST_F(NormaliserTest, ATimeOfReceiptIsWholeMilliseconds) {
+    ReadingBatch b = batch();
+    b.receive_time = UtcTime(1'700'000'000'123'456'789);
+    b.add("d", "x", 1.0, UtcTime(), Quality());
+    send(std::move(b));
+    EXPECT_EQ(store.samples[0].source_time, UtcTime(1'700'000'000'123'000'000));
+    EXPECT_EQ(store.samples[0].receive_time, UtcTime(1'700'000'000'123'000'000));
+}
+
+TEST_F(NormaliserTest, AClockThatIsSetBackIsFollowed) {
+    ReadingBatch later = batch();
+    later.receive_time = clock.utc_now() + 1h;
+    later.add("d", "x", 1.0, UtcTime(), Quality());
+    send(std::move(later));
+    send("d", "x", 2.0);
+    EXPECT_EQ(store.samples[1].source_time, clock.utc_now());
+}
+
 TEST_F(NormaliserTest, AnUnknownNameIsRecordedFromItsFirstReading) {
     send("plant/filler", "temperature", 20.5);
     ASSERT_EQ(store.samples.size(), 1u);
@@ -267,7 +300,7 @@ TEST_F(NormaliserTest, ATimeThatCannotBeRightIsNotBelieved) {
     EXPECT_TRUE(store.samples[2].quality.is_uncertain());
     EXPECT_EQ(store.samples[3].source_time, now);
     EXPECT_TRUE(store.samples[3].quality.is_uncertain());
-    EXPECT_EQ(store.samples[4].source_time, now);
+    EXPECT_EQ(store.samples[4].source_time, now + 1us);  // Not in the place of the one before.
 }
 
 TEST_F(NormaliserTest, AnotherUnitIsUncertain) {

@@ -111,4 +111,17 @@ SaneTime sane_time(UtcTime source_time, UtcTime receive_time) {
     return {source_time};
 }
 
+UtcTime whole_milliseconds(UtcTime receive_time) {
+    constexpr std::int64_t millisecond = 1'000'000;
+    return UtcTime(receive_time.ns() - receive_time.ns() % millisecond);
+}
+
+UtcTime time_of_receipt(Slot& slot, UtcTime receive_time) {
+    // How far a burst may run ahead of the clock: a million samples a second of one tag for so long.
+    constexpr Duration burst_max = 1s;
+    const bool is_taken = receive_time <= slot.last_receipt && slot.last_receipt - receive_time < burst_max;
+    slot.last_receipt = is_taken ? slot.last_receipt + 1us : receive_time;
+    return slot.last_receipt;
+}
+
 }  // namespace lineshaft::normalise

@@ -33,4 +33,11 @@ struct SaneTime {
 };
 SaneTime sane_time(UtcTime source_time, UtcTime receive_time);
 
+/// `receive_time` in whole milliseconds: what lies below is chance, and would cost more to keep than the values.
+UtcTime whole_milliseconds(UtcTime receive_time);
+
+/// The time of a sample that brought none of its own: that of receipt, or the next microsecond after the last such one
+/// of its tag, because two samples of a tag at one time are one sample. A clock that was set back is followed.
+UtcTime time_of_receipt(Slot& slot, UtcTime receive_time);
+
 }  // namespace lineshaft::normalise

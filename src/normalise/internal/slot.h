@@ -51,6 +51,7 @@ struct Slot {
     double offset = 0;
     double low = -std::numeric_limits<double>::infinity();
     double high = std::numeric_limits<double>::infinity();
+    UtcTime last_receipt;  // The last time given by time_of_receipt.
     std::unique_ptr<Deadband> deadband;
 };
 
