@@ -152,7 +152,7 @@ Result<alarms::Board::JournalQuery> journal_query(const Call& call) {
     }
     if (const std::string cursor = call.parameter("cursor"); !cursor.empty()) {
         const auto [end, code] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), query.before);
-        if (code != std::errc{} || query.before == 0)
+        if (code != std::errc{} || end != cursor.data() + cursor.size() || query.before == 0)
             return fail(ErrorCode::InvalidArgument, "the cursor is not one of ours");
     }
     return query;

@@ -131,8 +131,9 @@ private:
 };
 
 void get_devices(Call call) {
-    const auto limit = call.limit(200);
-    if (!limit) return call.answer(limit.error());
+    const auto asked = call.limit(200);
+    if (!asked) return call.answer(asked.error());
+    const std::size_t limit = std::min(*asked, page_items_max);
     const std::string state = call.parameter("state"), q = call.parameter("q"), cursor = call.parameter("cursor");
     const auto snapshot = call.services->registry.snapshot(call.services->shard);
     std::vector<const Device*> devices;
@@ -145,8 +146,8 @@ void get_devices(Call call) {
     }
     std::ranges::sort(devices, {}, &Device::name);
     Json next;
-    if (devices.size() > *limit) {
-        devices.resize(*limit);
+    if (devices.size() > limit) {
+        devices.resize(limit);
         next = devices.back()->name;
     }
     DeviceAnswer::give(std::move(call), snapshot, std::move(devices), std::move(next), true);

@@ -30,6 +30,10 @@ private:
     void arrived();
     void answer();
     ShardId home(std::size_t i) const { return home_of(call_, *answer_.series[i].tag); }
+    /// So many samples of one series are given at most.
+    std::size_t samples_each() const {
+        return std::max<std::size_t>(1, std::min(limit_, history_points_max / answer_.series.size()));
+    }
 
     Call call_;
     HistoryAnswer answer_;
@@ -142,16 +146,15 @@ void HistoryQuestion::reduced_arrived() {
         if (series.tag->type == ValueType::String) samples = 0;
         most = std::max(most, samples);
     }
-    if (most > 2 * width_) return answer();
+    if (most > std::min(2 * width_, samples_each())) return answer();
     ask_raw();
 }
 
 void HistoryQuestion::ask_raw() {
     left_ = answer_.series.size();
-    const std::size_t each = std::max<std::size_t>(1, std::min(limit_, history_points_max / answer_.series.size()));
     for (std::size_t i = 0; i < answer_.series.size(); ++i) {
         call_.services->store.post_scan(call_.services->shard, home(i), answer_.series[i].tag->id, answer_.from,
-                                        answer_.to, each, [this, i](Result<store::Chunk> chunk) {
+                                        answer_.to, samples_each(), [this, i](Result<store::Chunk> chunk) {
                                             HistorySeries& series = answer_.series[i];
                                             series.is_raw = true;
                                             series.reduced.buckets.clear();

@@ -18,7 +18,8 @@ std::string resolution_text(const HistorySeries& series) {
     if (series.is_raw) return "raw";
     const auto ns = series.reduced.resolution.count();
     if (ns % 1'000'000'000 == 0) return fmt::format("{}s", ns / 1'000'000'000);
-    return fmt::format("{}ms", ns / 1'000'000);
+    if (ns % 1'000'000 == 0) return fmt::format("{}ms", ns / 1'000'000);
+    return ns % 1'000 == 0 ? fmt::format("{}us", ns / 1'000) : fmt::format("{}ns", ns);
 }
 
 struct Share {

@@ -97,7 +97,7 @@ void get_audit(Call call) {
     if (const std::string text = call.parameter("cursor"); !text.empty()) {
         std::uint64_t number = 0;
         const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (code != std::errc{})
+        if (code != std::errc{} || end != text.data() + text.size())
             return call.answer(Error(ErrorCode::InvalidArgument, "the cursor is not one of ours"));
         cursor = number;
     }

@@ -124,6 +124,8 @@ Result<Value> value_field(const Json& body) {
     const auto at = body.find("value");
     if (at == body.end()) return fail(ErrorCode::InvalidArgument, "'value' is missing");
     if (at->is_boolean()) return Value(at->get<bool>());
+    if (at->is_number_unsigned() && at->get<std::uint64_t>() > INT64_MAX)
+        return fail(ErrorCode::InvalidArgument, "'value' is beyond 64 bits: send it with a decimal point");
     if (at->is_number_integer()) return Value(at->get<std::int64_t>());
     if (at->is_number()) return Value(at->get<double>());
     if (at->is_string()) return Value(at->get<std::string>());

@@ -7,7 +7,7 @@
 namespace lineshaft::rest {
 namespace {
 
-/// The tags of ?tags=a,b, ?tag=a&tag=b, ?device=id or ?prefix=path. Errors: NotFound, LimitExceeded.
+/// The tags of ?tags=a,b, ?tag=a&tag=b or ?prefix=path. Errors: NotFound, LimitExceeded.
 Result<std::vector<const registry::Tag*>> tags_asked(const Call& call, std::size_t tags_max) {
     const registry::Snapshot& snapshot = call.snapshot();
     std::vector<const registry::Tag*> tags;

@@ -5,10 +5,22 @@
 
 #include <fmt/format.h>
 
+#include "base/limits.h"
+
 namespace lineshaft::rest {
 
 Result<Json> Call::body() const {
-    Json json = Json::parse(request.body, nullptr, false);
+    // Bounded depth: what is written out again is written by recursion.
+    bool is_deep = false;
+    const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+        is_deep |= depth > static_cast<int>(limits::json_depth_max);
+        return !is_deep;
+    };
+    Json json = Json::parse(request.body, shallow, false);
+    if (is_deep) {
+        return fail(ErrorCode::Malformed,
+                    fmt::format("the body is nested more than {} levels deep", limits::json_depth_max));
+    }
     if (json.is_discarded()) return fail(ErrorCode::Malformed, "the body is not JSON");
     if (!json.is_object()) return fail(ErrorCode::InvalidArgument, "the body must be a JSON object");
     return json;
