@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -170,21 +171,17 @@ void Board::end(std::map<Key, Alarm>::iterator at) {
     open_.erase(at);
 }
 
-Alarm* Board::find(AlarmId id) {
-    for (auto& [key, alarm] : open_) {
-        if (alarm.id == id) return &alarm;
-    }
-    return nullptr;
-}
-
 std::vector<registry::ItemResult> Board::acknowledge(TenantId tenant, const std::vector<AlarmId>& ids,
                                                      const std::string& by, const std::string& comment) {
     std::vector<registry::ItemResult> results;
     const UtcTime now = shards_.at(0).utc_now();
+    std::unordered_map<AlarmId, Alarm*> by_id;  // Many are asked for at once: one walk for all of them.
+    for (auto& [key, alarm] : open_) by_id.emplace(alarm.id, &alarm);
     for (const AlarmId id : ids) {
         registry::ItemResult& result = results.emplace_back();
         result.id = id.value();
-        Alarm* alarm = find(id);
+        const auto at = by_id.find(id);
+        Alarm* alarm = at == by_id.end() ? nullptr : at->second;
         if (!alarm || alarm->tenant != tenant) {
             result.error =
                 Error(ErrorCode::NotFound, fmt::format("alarm {} is not open: it is over, or never was", id.value()));
@@ -201,7 +198,10 @@ std::vector<registry::ItemResult> Board::acknowledge(TenantId tenant, const std:
         alarm->comment = comment;
         acknowledged_total.add();
         note(*alarm, JournalEvent::Acknowledged, now, by, comment);
-        if (alarm->state == AlarmState::Normal) end(open_.find(Key{alarm->rule, alarm->limit}));
+        if (alarm->state == AlarmState::Normal) {
+            end(open_.find(Key{alarm->rule, alarm->limit}));
+            by_id.erase(id);
+        }
     }
     return results;
 }

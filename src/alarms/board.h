@@ -84,7 +84,6 @@ private:
     void clear(const ConditionEvent& event);
     std::vector<registry::ItemResult> acknowledge(TenantId tenant, const std::vector<AlarmId>& ids,
                                                   const std::string& by, const std::string& comment);
-    Alarm* find(AlarmId id);
     void end(std::map<Key, Alarm>::iterator at);
     void note(const Alarm& alarm, JournalEvent event, UtcTime time, const std::string& by = {},
               const std::string& comment = {});

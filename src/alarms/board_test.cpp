@@ -242,6 +242,15 @@ TEST_F(BoardTest, ManyAreAcknowledgedAtOnceEachWithItsOwnResult) {
     EXPECT_EQ(results[2].error->code(), ErrorCode::Conflict);
 }
 
+TEST_F(BoardTest, TheSameAlarmTwiceInOneListIsOverTheSecondTime) {
+    becomes_true();
+    ends();
+    const AlarmId id = open_id();
+    const auto results = acknowledge({id, id});
+    EXPECT_FALSE(results[0].error);
+    EXPECT_EQ(results[1].error->code(), ErrorCode::NotFound);
+}
+
 TEST_F(BoardTest, ALongCommentIsCutBetweenCharacters) {
     becomes_true();
     std::string comment = "x";
