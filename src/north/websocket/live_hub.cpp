@@ -31,8 +31,8 @@ void LiveHub::publish() {
     std::vector<std::vector<LiveValue>> by_viewer(shards_.count());
     for (const TagId tag : std::exchange(dirty_, {})) {
         const auto at = watched_.find(tag);
-        if (at == watched_.end()) continue;
-        at->second.is_dirty = false;
+        // A tag that was left and watched again in the meantime may stand here twice.
+        if (at == watched_.end() || !std::exchange(at->second.is_dirty, false)) continue;
         for (const std::uint16_t viewer : at->second.viewers) by_viewer[viewer].push_back(at->second.newest);
     }
     for (std::size_t viewer = 0; viewer < by_viewer.size(); ++viewer) {

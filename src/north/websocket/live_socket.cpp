@@ -1,6 +1,9 @@
 #include "north/websocket/live_socket.h"
 
 #include <cstring>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -15,7 +18,7 @@ using Json = nlohmann::json;
 Gauge sockets_open{"lineshaft_live_sockets", "", "Browsers and programs on the live socket"};
 Counter values_sent{"lineshaft_live_values_total", "", "Values sent on live sockets"};
 Counter values_skipped{"lineshaft_live_skipped_total", "",
-                       "Values not sent because the socket had not read the ones before"};
+                       "Values never sent because newer ones came before the socket had read the ones before"};
 
 constexpr std::size_t unsent_bytes_max = 1024 * 1024;
 constexpr std::size_t value_bytes = 24;
@@ -62,6 +65,10 @@ public:
 
     void on_binary(std::string_view) override {
         send_error(Error(ErrorCode::NotSupported, "messages to the server are text"));
+    }
+
+    void on_drained() override {
+        if (!behind_.empty()) send_values({});
     }
 
     void on_closed() override { leave(); }
@@ -127,7 +134,9 @@ private:
 
     void unsubscribe(const Json& json) {
         for (const registry::Tag* tag : tags_named(json)) {
-            if (shown_.erase(tag->id) > 0) services_.desk.unwatch(desk_id_, tag->id);
+            if (shown_.erase(tag->id) == 0) continue;
+            services_.desk.unwatch(desk_id_, tag->id);
+            behind_.erase(tag->id);
         }
     }
 
@@ -146,11 +155,22 @@ private:
         socket_->send_text(std::move(text));
     }
 
+    /// Sends `values`, and before them what a socket that did not read is behind with: of each tag the newest.
     void send_values(const std::vector<LiveValue>& values) {
         if (socket_->unsent_bytes() > unsent_bytes_max) {
-            values_skipped.add(static_cast<std::int64_t>(values.size()));
+            for (const LiveValue& value : values) {
+                if (!behind_.insert_or_assign(value.tag, value).second) values_skipped.add();
+            }
             return;
         }
+        if (behind_.empty()) return send_frames(values);
+        for (const LiveValue& value : values) behind_.insert_or_assign(value.tag, value);
+        std::vector<LiveValue> all;
+        for (auto& [tag, value] : std::exchange(behind_, {})) all.push_back(std::move(value));
+        send_frames(all);
+    }
+
+    void send_frames(const std::vector<LiveValue>& values) {
         std::string frame;
         frame.reserve(8 + values.size() * value_bytes);
         frame += "LSV1";
@@ -197,6 +217,7 @@ private:
     std::uint64_t alarms_id_ = 0;
     std::unordered_map<TagId, Shown> indices_;  // For the life of the socket: an index never names another tag.
     std::unordered_set<TagId> shown_;
+    std::unordered_map<TagId, LiveValue> behind_;  // Not sent yet, as the socket does not read.
     Timer check_;
 };
 

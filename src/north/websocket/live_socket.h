@@ -3,7 +3,8 @@
 /// Flow:    client text frames {"op":"subscribe","tags":[…]|"prefix":…}, unsubscribe, alarms; server frames: tags, then
 ///          values in binary (docs/formats/live.md), strings and alarms as text.
 /// Threads: own shard only.
-/// Limits:  tags_per_socket_max; a socket that does not read skips values (the next ones are newer anyway), not alarms.
+/// Limits:  tags_per_socket_max; a socket that does not read gets the newest value of each tag when it reads again, and
+///          every alarm.
 #pragma once
 
 #include <functional>
