@@ -60,11 +60,6 @@ Json device_json(const registry::Snapshot& snapshot, const Device& device, const
             {"connection", nullptr}};
 }
 
-bool contains(std::string_view text, std::string_view part) {
-    const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
-    return part.empty() || std::ranges::search(text, part, same).begin() != text.end();
-}
-
 std::vector<const registry::Tag*> tags_of(const registry::Snapshot& snapshot,
                                           const std::vector<const Device*>& devices) {
     std::vector<const registry::Tag*> tags;

@@ -75,21 +75,11 @@ Result<void> HistoryQuestion::read_parameters() {
 }
 
 Result<void> HistoryQuestion::read_tags() {
-    for (const auto& [name, value] : call_.request.query) {
-        if (name != "tags" && name != "tag") continue;
-        std::string_view rest = value;
-        while (!rest.empty()) {
-            const auto comma = name == "tags" ? rest.find(',') : std::string_view::npos;
-            const std::string_view path = rest.substr(0, comma);
-            rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-            const registry::Tag* tag = answer_.snapshot->tag_at(call_.tenant(), path);
-            if (!tag)
-                return fail(ErrorCode::NotFound, fmt::format("there is no tag '{}': see /api/v1/tags?q=", path));
-            answer_.series.emplace_back().tag = tag;
-        }
-    }
-    if (answer_.series.empty())
+    for (const registry::Tag* tag : TRY(tags_named(call_, *answer_.snapshot)))
+        answer_.series.emplace_back().tag = tag;
+    if (answer_.series.empty()) {
         return fail(ErrorCode::InvalidArgument, "'tags' is missing: name one or more tag paths");
+    }
     if (answer_.series.size() > tags_per_request_max) {
         return fail(ErrorCode::LimitExceeded, fmt::format("at most {} tags at a time", tags_per_request_max));
     }

@@ -30,11 +30,6 @@ Json tag_json(const registry::Snapshot& snapshot, const registry::Tag& tag) {
 
 namespace {
 
-bool contains(std::string_view text, std::string_view part) {
-    const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
-    return part.empty() || std::ranges::search(text, part, same).begin() != text.end();
-}
-
 void get_tags(Call call) {
     const auto limit = call.limit();
     if (!limit) return call.answer(limit.error());

@@ -7,27 +7,11 @@
 namespace lineshaft::rest {
 namespace {
 
-/// The tags of ?tags=a,b, ?tag=a&tag=b or ?prefix=path. Errors: NotFound, LimitExceeded.
+/// The tags that the request names, or those below ?prefix=. Errors: NotFound, LimitExceeded.
 Result<std::vector<const registry::Tag*>> tags_asked(const Call& call, std::size_t tags_max) {
-    const registry::Snapshot& snapshot = call.snapshot();
-    std::vector<const registry::Tag*> tags;
-    bool named = false;
-    for (const auto& [name, value] : call.request.query) {
-        if (name != "tags" && name != "tag") continue;
-        named = true;
-        std::string_view rest = value;
-        while (!rest.empty()) {
-            const auto comma = name == "tags" ? rest.find(',') : std::string_view::npos;
-            const std::string_view path = rest.substr(0, comma);
-            rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-            if (path.empty()) continue;
-            const registry::Tag* tag = snapshot.tag_at(call.tenant(), path);
-            if (!tag)
-                return fail(ErrorCode::NotFound, fmt::format("there is no tag '{}': see /api/v1/tags?q=", path));
-            tags.push_back(tag);
-        }
-    }
-    if (!named) tags = snapshot.tags_below(call.tenant(), call.parameter("prefix"));
+    std::vector<const registry::Tag*> tags = TRY(tags_named(call, call.snapshot()));
+    const bool named = call.request.parameter("tags") || call.request.parameter("tag");
+    if (!named) tags = call.snapshot().tags_below(call.tenant(), call.parameter("prefix"));
     if (tags.size() > tags_max) {
         return fail(ErrorCode::LimitExceeded,
                     fmt::format("{} tags asked for, at most {} at a time: narrow it by prefix or tags", tags.size(),

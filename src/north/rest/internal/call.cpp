@@ -1,5 +1,7 @@
 #include "north/rest/internal/call.h"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -130,6 +132,31 @@ Result<std::string> required_text(const Json& body, const char* name) {
     auto text = TRY(text_field(body, name));
     if (!text || text->empty()) return fail(ErrorCode::InvalidArgument, fmt::format("'{}' is missing", name));
     return *std::move(text);
+}
+
+Result<std::vector<const registry::Tag*>> tags_named(const Call& call, const registry::Snapshot& snapshot) {
+    std::vector<const registry::Tag*> tags;
+    for (const auto& [name, value] : call.request.query) {
+        if (name != "tags" && name != "tag") continue;
+        std::string_view rest = value;
+        while (!rest.empty()) {
+            const auto comma = name == "tags" ? rest.find(',') : std::string_view::npos;
+            const std::string_view path = rest.substr(0, comma);
+            rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+            if (path.empty()) continue;
+            const registry::Tag* tag = snapshot.tag_at(call.tenant(), path);
+            if (!tag) {
+                return fail(ErrorCode::NotFound, fmt::format("there is no tag '{}': see /api/v1/tags?q=", path));
+            }
+            tags.push_back(tag);
+        }
+    }
+    return tags;
+}
+
+bool contains(std::string_view text, std::string_view part) {
+    const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
+    return part.empty() || std::ranges::search(text, part, same).begin() != text.end();
 }
 
 ShardId home_of(const Call& call, const registry::Tag& tag) {

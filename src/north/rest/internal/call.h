@@ -85,6 +85,11 @@ Result<std::optional<bool>> bool_field(const Json& body, const char* name);
 Result<std::optional<std::uint64_t>> id_field(const Json& body, const char* name);
 Result<std::string> required_text(const Json& body, const char* name);
 
+/// The tags of ?tags=a,b and ?tag=a&tag=b (paths with commas), in that order. Errors: NotFound.
+Result<std::vector<const registry::Tag*>> tags_named(const Call& call, const registry::Snapshot& snapshot);
+/// Whether `part` stands in `text`, letter case ignored. An empty part stands everywhere.
+bool contains(std::string_view text, std::string_view part);
+
 ShardId home_of(const Call& call, const registry::Tag& tag);
 
 /// The last values of `tags`, from all their home shards.
