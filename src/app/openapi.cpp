@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
+#include "app/internal/yaml_json.h"
 #include "base/assert.h"
 
 extern "C" {
@@ -28,8 +29,11 @@ Json scalar(const YAML::Node& node) {
     const char* end = text.data() + text.size();
     if (const auto read = std::from_chars(text.data(), end, integer); read.ec == std::errc{} && read.ptr == end)
         return integer;
+    // "nan" and "infinity" are words here; only .nan and .inf would be numbers, and JSON has none of them.
+    const bool has_digit = text.find_first_of("0123456789") != std::string::npos;
     double number = 0;
-    if (const auto read = std::from_chars(text.data(), end, number); read.ec == std::errc{} && read.ptr == end)
+    if (const auto read = std::from_chars(text.data(), end, number);
+        has_digit && read.ec == std::errc{} && read.ptr == end)
         return number;
     return text;
 }
@@ -50,12 +54,14 @@ Json to_json(const YAML::Node& node) {
 
 }  // namespace
 
+std::string yaml_to_json(const std::string& yaml) { return to_json(YAML::Load(yaml)).dump(); }
+
 std::string_view openapi_yaml() {
     return {lineshaft_openapi_begin, static_cast<std::size_t>(lineshaft_openapi_end - lineshaft_openapi_begin)};
 }
 
 const std::string& openapi_json() {
-    static const std::string text = to_json(YAML::Load(std::string(openapi_yaml()))).dump();
+    static const std::string text = yaml_to_json(std::string(openapi_yaml()));
     return text;
 }
 
