@@ -10,11 +10,17 @@ bool is_below(std::string_view topic, std::string_view prefix) {
     return topic.starts_with(prefix) && (topic.size() == prefix.size() || topic[prefix.size()] == '/');
 }
 
+/// A token that was narrowed to other scopes: the broker's topics are for reading and writing, a scope is for one of them.
+bool lacks(const Principal& who, access::Scope scope) {
+    return !who.scopes.empty() && !who.scopes.has(access::Scope::Admin) && !who.scopes.has(scope);
+}
+
 /// The rights of a principal on topics. $SYS is for those who may read data, and nobody publishes there.
 bool may(const Principal& who, bool is_anonymous, mqtt::Access wish, std::string_view topic) {
     if (topic.starts_with("$SYS"))
         return wish != mqtt::Access::Publish && (is_anonymous || allowed(who, Action::ReadData));
-    if (is_anonymous || allowed(who, Action::Broker)) return true;
+    const auto scope = wish == mqtt::Access::Publish ? access::Scope::TelemetryWrite : access::Scope::DataRead;
+    if (is_anonymous || (allowed(who, Action::Broker) && !lacks(who, scope))) return true;
     const bool own = is_below(topic, "v1/devices/me") || (!who.device.empty() && is_below(topic, who.device));
     if (wish == mqtt::Access::Publish) return allowed(who, Action::WriteTelemetry) && (own || who.device.empty());
     return own || (who.device.empty() && allowed(who, Action::ReadData));
@@ -47,13 +53,13 @@ void BrokerAccess::authenticate(Shard& caller, mqtt::Credentials credentials, Do
     }
     auto& known = known_[caller.id().value()];
     if (auto who = access_.check_token(caller, token)) {
-        known[who->actor()] = *who;
+        known[who->token] = *who;
         return done(identity_of(*who, false));
     }
     access_.post_check_token(caller, std::move(token),
                              [&known, done = std::move(done)](Result<Principal> who) mutable {
                                  if (!who) return done(std::unexpected(who.error()));
-                                 known[who->actor()] = *who;
+                                 known[who->token] = *who;
                                  done(identity_of(*who, false));
                              });
 }
@@ -61,9 +67,10 @@ void BrokerAccess::authenticate(Shard& caller, mqtt::Credentials credentials, Do
 void BrokerAccess::watch(const Shard& shard, mqtt::Broker& broker) {
     access_.on_change(shard, [this, &shard, &broker] {
         std::erase_if(known_[shard.id().value()], [&](const auto& entry) {
-            const auto& [actor, who] = entry;
+            const access::Principal& who = entry.second;
             if (access_.is_valid(shard, who)) return false;
-            broker.post_disconnect(who.tenant, actor);
+            // Others of the same name are cut as well; they are let in again.
+            broker.post_disconnect(who.tenant, who.actor());
             return true;
         });
     });

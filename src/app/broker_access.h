@@ -6,8 +6,8 @@
 /// Threads: authenticate and watch on the shard they name.
 #pragma once
 
+#include <cstdint>
 #include <map>
-#include <string>
 #include <vector>
 
 #include "access/access.h"
@@ -32,7 +32,7 @@ public:
 private:
     access::Access& access_;
     const Policy policy_;
-    std::vector<std::map<std::string, access::Principal>> known_;  // By shard, then actor: who was let in.
+    std::vector<std::map<std::uint64_t, access::Principal>> known_;  // By shard, then token: who was let in.
 };
 
 }  // namespace lineshaft::app
