@@ -1,0 +1,52 @@
+/// The load that the macro benchmarks send, and the sinks that swallow it to show how fast the sender itself is.
+///
+/// Flow:    everything to be sent is made beforehand; then one thread sends it over plain sockets, as fast as the other
+///          side acknowledges; then one line of JSON tells what happened.
+/// Threads: one.
+/// Errors:  the program ends with a message: a benchmark that goes on after an error measures something else.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lineshaft::bench {
+
+/// Readings of trucks as line protocol over HTTP; eight fields a line, each truck speaks every ten seconds.
+struct LinesOptions {
+    std::uint16_t port = 0;
+    std::string path = "/write?precision=ns";
+    std::vector<std::string> headers;
+    std::size_t connections = 4;
+    std::size_t requests = 250;
+    std::size_t lines_per_request = 5000;
+    std::size_t trucks = 1000;
+    double late_share = 0.05;  // Of the lines: sent with a later request.
+    std::int64_t end_s = 0;    // Time of the last reading, seconds since 1970.
+};
+void send_lines(const LinesOptions& options);
+
+/// One value a message from many connections, each with a window of unacknowledged messages.
+struct MqttOptions {
+    std::uint16_t port = 0;
+    std::size_t connections = 1000;
+    std::size_t messages = 1'000'000;
+    std::size_t window = 20;
+    int qos = 1;
+    std::int64_t end_s = 0;
+};
+void send_mqtt(const MqttOptions& options);
+
+/// A table of times and ten columns of measured values.
+struct TableOptions {
+    std::string file;
+    std::size_t rows = 2'000'000;
+    std::int64_t start_s = 0;
+};
+void write_table(const TableOptions& options);
+
+/// Answers 204 to every request, or CONNACK, PUBACK and PINGRESP, and keeps nothing. Runs until it is ended.
+void run_null_http(std::uint16_t port);
+void run_null_mqtt(std::uint16_t port);
+
+}  // namespace lineshaft::bench

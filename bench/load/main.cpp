@@ -1,0 +1,51 @@
+// One program for all loads, so that every peer gets the same bytes from the same sender.
+#include <CLI/CLI.hpp>
+
+#include "load/load.h"
+
+int main(int argc, char** argv) {
+    using namespace lineshaft::bench;
+    CLI::App app("Sends the load of the macro benchmarks; see bench/README.md");
+    app.require_subcommand(1);
+
+    LinesOptions lines;
+    CLI::App* command = app.add_subcommand("lines", "Line protocol over HTTP");
+    command->add_option("--port", lines.port)->required();
+    command->add_option("--path", lines.path);
+    command->add_option("--header", lines.headers);
+    command->add_option("--connections", lines.connections);
+    command->add_option("--requests", lines.requests);
+    command->add_option("--lines", lines.lines_per_request);
+    command->add_option("--trucks", lines.trucks);
+    command->add_option("--late", lines.late_share);
+    command->add_option("--end", lines.end_s)->required();
+    command->callback([&] { send_lines(lines); });
+
+    MqttOptions mqtt;
+    command = app.add_subcommand("mqtt", "Publishers");
+    command->add_option("--port", mqtt.port)->required();
+    command->add_option("--connections", mqtt.connections);
+    command->add_option("--messages", mqtt.messages);
+    command->add_option("--window", mqtt.window);
+    command->add_option("--qos", mqtt.qos)->check(CLI::Range(0, 1));
+    command->add_option("--end", mqtt.end_s)->required();
+    command->callback([&] { send_mqtt(mqtt); });
+
+    TableOptions table;
+    command = app.add_subcommand("table", "Writes a CSV file");
+    command->add_option("file", table.file)->required();
+    command->add_option("--rows", table.rows);
+    command->add_option("--start", table.start_s)->required();
+    command->callback([&] { write_table(table); });
+
+    std::uint16_t port = 0;
+    command = app.add_subcommand("null-http", "Answers 204 and keeps nothing");
+    command->add_option("--port", port)->required();
+    command->callback([&] { run_null_http(port); });
+    command = app.add_subcommand("null-mqtt", "Acknowledges and keeps nothing");
+    command->add_option("--port", port)->required();
+    command->callback([&] { run_null_mqtt(port); });
+
+    CLI11_PARSE(app, argc, argv);
+    return 0;
+}
