@@ -1,9 +1,7 @@
 // Moves all that a stopped house has in its logs to segments, as it would after six hours or 64 MB, and tells what it
 // weighs then: bytes a value are only honest when nothing is left in memory.
-#include <cstdlib>
 #include <filesystem>
-#include <future>
-#include <thread>
+#include <semaphore>
 
 #include <fmt/format.h>
 
@@ -37,22 +35,20 @@ int main(int argc, char** argv) {
     store::Historians& historians = **opened;
     shards->start();
 
-    std::promise<Result<void>> flushed;
-    std::promise<store::Stats> weighed;
-    std::promise<void> closed;
+    Result<void> result;
+    store::Stats stats;
+    std::binary_semaphore closed(0);
     Shard& shard = shards->at(0);
     shard.post([&] {
-        historians.post_flush(shard, [&](Result<void> result) {
-            flushed.set_value(std::move(result));
-            historians.post_stats(shard, [&](const store::Stats& stats) {
-                weighed.set_value(stats);
-                historians.close(shard, [&] { closed.set_value(); });
+        historians.post_flush(shard, [&](Result<void> flushed) {
+            result = std::move(flushed);
+            historians.post_stats(shard, [&](const store::Stats& weighed) {
+                stats = weighed;
+                historians.close(shard, [&] { closed.release(); });
             });
         });
     });
-    const Result<void> result = flushed.get_future().get();
-    const store::Stats stats = weighed.get_future().get();
-    closed.get_future().wait();
+    closed.acquire();
     shards->stop();
     if (!result) fmt::print(stderr, "{}\n", result.error().message());
     fmt::print(R"({{"samples":{},"series":{},"segment_bytes":{},"segments":{},"memory_bytes":{}}})"
