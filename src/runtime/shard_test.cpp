@@ -58,11 +58,16 @@ TEST_F(ShardTest, EachShardKnowsItsOwnThread) {
 }
 
 TEST_F(ShardTest, WhatIsDeferredRunsAfterTheTaskThatDefersIt) {
+    std::promise<void> done;
     std::vector<std::string> seen;
-    shards->must_run(0, [&] {
-        shard().defer([&] { seen.emplace_back("deferred"); });
+    shard().post([&] {
+        shard().defer([&] {
+            seen.emplace_back("deferred");
+            done.set_value();
+        });
         seen.emplace_back("task");
     });
+    done.get_future().wait();
     shards->must_run(0, [] {});
     EXPECT_EQ(seen, (std::vector<std::string>{"task", "deferred"}));
 }
