@@ -48,7 +48,7 @@ void Greeter::take_connect(const wire::Frame& frame) {
         const auto version = wire::protocol_level(frame) > 5 ? wire::Version::V5 : wire::Version::V311;
         return refuse(version, connect.error().reason, connect.error().why);
     }
-    hello_.connect = std::move(*connect);
+    hello_.connect = *connect;
     const wire::Connect& hello = hello_.connect;
     if (hello.properties.has(wire::Property::AuthMethod)) {
         return refuse(hello.version, wire::Reason::BadAuthenticationMethod, "enhanced authentication is not offered");
