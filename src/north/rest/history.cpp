@@ -64,7 +64,7 @@ Result<void> HistoryQuestion::read_parameters() {
     const UtcTime now = call_.services->shard.utc_now();
     answer_.from = TRY(call_.time("from", now - 1h));
     answer_.to = TRY(call_.time("to", now + 1ns));
-    if (answer_.to <= answer_.from) return fail(ErrorCode::InvalidArgument, "'to' must be later than 'from'");
+    TRY_VOID(Call::check_span(answer_.from, answer_.to));
     limit_ = TRY(call_.limit(limit_));
     if (call_.accepts("application/vnd.lineshaft.columns"))
         form_ = Form::Columns;

@@ -245,7 +245,7 @@ void preview(Call call) {
     if (!to) return call.answer(to.error());
     const auto from = time("from", *to - 24h);
     if (!from) return call.answer(from.error());
-    if (*to <= *from) return call.answer(Error(ErrorCode::InvalidArgument, "'to' must be later than 'from'"));
+    if (const auto span = Call::check_span(*from, *to); !span) return call.answer(span.error());
     const ShardId home = home_of(call, **tag);
     (new Preview(std::move(call), (*tag)->id, home, *limits, *from, *to))->next_page();
 }

@@ -61,6 +61,14 @@ Result<UtcTime> Call::time(std::string_view name, UtcTime otherwise) const {
     return time;
 }
 
+Result<void> Call::check_span(UtcTime from, UtcTime to) {
+    std::int64_t span = 0;
+    if (to <= from) return fail(ErrorCode::InvalidArgument, "'to' must be later than 'from'");
+    if (__builtin_sub_overflow(to.ns(), from.ns(), &span))
+        return fail(ErrorCode::InvalidArgument, "from 'from' to 'to' must be less than 292 years");
+    return {};
+}
+
 bool Call::accepts(std::string_view media_type) const {
     return request.header("accept").find(media_type) != std::string_view::npos;
 }

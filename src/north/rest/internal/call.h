@@ -40,6 +40,8 @@ public:
     /// Errors: InvalidArgument.
     Result<std::size_t> limit(std::size_t otherwise = page_items_default) const;
     Result<UtcTime> time(std::string_view name, UtcTime otherwise) const;
+    /// That [from, to) is a stretch of time whose length is a Duration. Errors: InvalidArgument.
+    static Result<void> check_span(UtcTime from, UtcTime to);
     bool accepts(std::string_view media_type) const;
 
     void answer(net::HttpResponse response) { reply_(std::move(response)); }
