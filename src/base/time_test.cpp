@@ -25,12 +25,12 @@ TEST(Rfc3339, HasAsManyDecimalsAsNeeded) {
 
 TEST(Rfc3339, EveryTimeIsReadBackAsItWasWritten) {
     Random random(20'260'101);
-    const std::int64_t first = ns_of("1678-01-01");
-    const auto span = static_cast<std::uint64_t>(ns_of("2261-12-31") - first);
+    const auto first = static_cast<std::uint64_t>(ns_of("1678-01-01"));
+    const std::uint64_t span = static_cast<std::uint64_t>(ns_of("2261-12-31")) - first;
     for (int i = 0; i < 20'000; ++i) {
         static constexpr std::int64_t units[] = {1, 1'000, 1'000'000, 1'000'000'000};
         const std::int64_t unit = units[random.below(4)];
-        const UtcTime time((first + static_cast<std::int64_t>(random.below(span))) / unit * unit);
+        const UtcTime time(static_cast<std::int64_t>(first + random.below(span)) / unit * unit);
         const auto back = parse_rfc3339(to_rfc3339(time));
         ASSERT_TRUE(back) << to_rfc3339(time);
         ASSERT_EQ(back->ns(), time.ns()) << to_rfc3339(time);
