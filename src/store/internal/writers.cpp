@@ -37,7 +37,7 @@ private:
 class Sheaf {
 public:
     Sheaf(const Target& target, Partitions partitions, std::uint64_t order)
-        : target_(target), partitions_(std::move(partitions)), order_(order) {}
+        : target_(target), partitions_(partitions), order_(order) {}
 
     void begin_series(TagId tag, const SeriesInfo& info) {
         tag_ = tag;
