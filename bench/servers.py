@@ -131,18 +131,27 @@ class Lineshaft(Server):
         self.process.wait()
         self.log.close()
 
-    def counts_by_tag(self, tags, end):
-        """How many samples queries find, of the first `tags` tags."""
-        _, body = ask(self.port, "GET", f"/api/v1/tags?limit={tags}", headers=self.headers)
-        paths = [item["path"] for item in json.loads(body)["items"]]
-        query = "&".join("tag=" + urllib.parse.quote(path) for path in paths)
+    def tags(self):
+        paths, cursor = [], ""
+        while cursor is not None:
+            _, body = ask(self.port, "GET", f"/api/v1/tags?limit=500&cursor={cursor}", headers=self.headers)
+            page = json.loads(body)
+            paths += [item["path"] for item in page["items"]]
+            cursor = page["next"] and urllib.parse.quote(page["next"])
+        return paths
+
+    def counts_by_tag(self, end):
+        """How many samples queries find, of every tag; versions of one sample count once."""
         stamp = "%Y-%m-%dT%H:%M:%SZ"
         since, until_then = (time.strftime(stamp, time.gmtime(end + shift)) for shift in (-7 * 86400, 86400))
-        _, body = ask(self.port, "GET", f"/api/v1/history?{query}&from={since}&to={until_then}&resolution=1h",
-                      headers={**self.headers, "Accept": "text/csv"})
+        paths = self.tags()
         counts = dict.fromkeys(paths, 0)
-        for row in csv.DictReader(io.StringIO(body.decode())):
-            counts[row["tag"]] += int(row["count"])
+        for first in range(0, len(paths), 50):
+            query = "&".join("tag=" + urllib.parse.quote(path) for path in paths[first:first + 50])
+            _, body = ask(self.port, "GET", f"/api/v1/history?{query}&from={since}&to={until_then}&resolution=1h",
+                          headers={**self.headers, "Accept": "text/csv"})
+            for row in csv.DictReader(io.StringIO(body.decode())):
+                counts[row["tag"]] += int(row["count"])
         return counts
 
 

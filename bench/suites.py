@@ -117,13 +117,13 @@ def survive_kill(options, words, end, per_tag):
     run = load(options, *words(server))
     server.kill()
     seconds = server.start()
-    kept = server.values()
-    counts = server.counts_by_tag(20, end)
+    counts = server.counts_by_tag(end)
     server.stop()
-    wrong = {tag: count for tag, count in counts.items() if count != per_tag}
-    verdict = "nothing lost" if kept == run["values"] and not wrong else f"LOST; of single tags: {wrong}"
-    print(f"kill -9 after the last acknowledgement: {kept:,} of {run['values']:,} there, {len(counts)} tags read back "
-          f"with {per_tag:,} values each, ready again in {seconds:.2f} s: {verdict}\n", flush=True)
+    kept = sum(counts.values())
+    wrong = sum(count != per_tag for count in counts.values())
+    verdict = "nothing lost" if kept == run["values"] and not wrong else f"**{wrong} tags are not complete**"
+    print(f"kill -9 after the last acknowledgement: queries find {kept:,} of {run['values']:,} values, {len(counts):,} "
+          f"tags with {per_tag:,} each, ready again in {seconds:.2f} s: {verdict}\n", flush=True)
 
 
 def against_null(options, kind, words):
