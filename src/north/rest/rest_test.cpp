@@ -405,7 +405,7 @@ TEST_F(RestTest, HistoryAsColumnsIsTheExampleOfItsDocument) {
 TEST_F(RestTest, EveryColumnBeginsAtAMultipleOfEight) {
     const TagId longer = make_tag("longer", "name");
     const TagId state = make_tag("s", "t", ValueType::String);
-    for (int i = 0; i < 5; ++i) record(longer, i * 1.0, UtcTime(1'000'000'000 * (i + 1)));
+    for (int i = 0; i < 5; ++i) record(longer, i * 1.0, UtcTime(1'000'000'000LL * (i + 1)));
     record(longer, 9.0, UtcTime(61'000'000'000), Quality::bad);
     record(state, std::string("x"), UtcTime(5));
     const std::string body = history("tags=s/t,longer/name&from=1970-01-01&to=1970-01-02&resolution=1m",

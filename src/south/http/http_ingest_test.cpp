@@ -119,7 +119,7 @@ protected:
     ManualShard shard{clock};
     FakeReadings readings;
     HttpIngest::Options options;
-    Result<Sender> sender = Sender{TenantId(1), "telegraf", "own", true};
+    Result<Sender> sender = Sender{TenantId(1), "telegraf", "", true};
     std::unique_ptr<HttpIngest> ingest;
     std::vector<net::HttpResponse> answers;
 };
@@ -223,10 +223,28 @@ TEST_F(HttpIngestTest, ABigBodyTravelsInBatchesUnderBackPressure) {
 }
 
 TEST_F(HttpIngestTest, TelemetryIsKept) {
-    post("/api/v1/telemetry", R"([{"device":"d","ts":1700000000000,"values":{"a":1}},{"b":2}])");
-    EXPECT_EQ(readings.lines, (Lines{"d|a=1", "own|b=2"}));
+    post("/api/v1/telemetry", R"([{"device":"d","ts":1700000000000,"values":{"a":1}},{"device":"e","b":2}])");
+    EXPECT_EQ(readings.lines, (Lines{"d|a=1", "e|b=2"}));
     readings.sync();
     EXPECT_EQ(answer().status, 204u);
+}
+
+TEST_F(HttpIngestTest, ADevicesTokenSpeaksForItAndForWhatLiesBelow) {
+    sender = Sender{TenantId(1), "saw", "own", true};
+    post("/api/v1/telemetry", R"([{"b":2},{"device":"own/motor","c":3}])");
+    EXPECT_EQ(readings.lines, (Lines{"own|b=2", "own/motor|c=3"}));
+    readings.sync();
+    EXPECT_EQ(answer().status, 204u);
+}
+
+TEST_F(HttpIngestTest, ADevicesTokenSpeaksForNoOther) {
+    sender = Sender{TenantId(1), "saw", "own", true};
+    post("/api/v1/telemetry", R"([{"b":2},{"device":"other","c":3}])");
+    post("/api/v1/telemetry", R"({"device":"owner","c":3})");
+    post("/write", "other c=3");
+    EXPECT_EQ(readings.count, 0u);
+    ASSERT_EQ(answers.size(), 3u);
+    for (const net::HttpResponse& one : answers) EXPECT_EQ(one.status, 403u);
 }
 
 TEST_F(HttpIngestTest, BadTelemetryIsToldAndNothingOfItIsKept) {
