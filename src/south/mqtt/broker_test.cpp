@@ -283,7 +283,7 @@ TEST_P(BrokerTest, AMessageThatIsNoTelemetryStillReachesSubscribers) {
 }
 
 TEST_P(BrokerTest, TheDecoderKnowsTheDeviceOfTheCredential) {
-    Client bound(bench, {.id = "x17", .user = "bound"});
+    Client bound(bench, Client::Options{.id = "x17", .user = "bound"});
     bound.publish("me/force", "1");
     Client plain(bench, "x18");
     plain.publish("me/force", "2");
@@ -608,14 +608,14 @@ codec::Will will_of(std::string_view topic, std::string_view payload, Qos qos = 
 TEST_P(BrokerTest, TheWillFollowsACutAndNotAGoodbye) {
     Client reader(bench, "reader");
     reader.subscribe("wills/#");
-    Client polite(bench, {.id = "polite", .will = will_of("wills/polite", "0")});
+    Client polite(bench, Client::Options{.id = "polite", .will = will_of("wills/polite", "0")});
     polite.disconnect();
     EXPECT_TRUE(reader.messages().empty());
-    Client cut(bench, {.id = "cut", .will = will_of("wills/cut", "0", Qos::AtLeastOnce, true)});
+    Client cut(bench, Client::Options{.id = "cut", .will = will_of("wills/cut", "0", Qos::AtLeastOnce, true)});
     cut.cut();
     EXPECT_EQ(reader.messages(), (Strings{"wills/cut=0"}));
     EXPECT_EQ(bench.rows(), (std::vector<Row>{{"wills", "cut", 0, "mqtt/cut"}}));  // A will is a message as any.
-    Client asked(bench, {.id = "asked", .will = will_of("wills/asked", "0")});
+    Client asked(bench, Client::Options{.id = "asked", .will = will_of("wills/asked", "0")});
     asked.disconnect(Reason::DisconnectWithWill);
     EXPECT_EQ(reader.messages(), (Strings{"wills/asked=0"}));
     Client late(bench, "late");
@@ -661,8 +661,8 @@ TEST_P(BrokerTest, TheEndOfTheSessionBringsTheWillForward) {
 }
 
 TEST_P(BrokerTest, ACrashPublishesTheWillsOfThoseWhoWereConnected) {
-    Client device(bench, {.id = "device", .will = will_of("wills/device", "0", Qos::AtLeastOnce, true)});
-    Client polite(bench, {.id = "polite", .will = will_of("wills/polite", "0", Qos::AtLeastOnce, true)});
+    Client device(bench, Client::Options{.id = "device", .will = will_of("wills/device", "0", Qos::AtLeastOnce, true)});
+    Client polite(bench, Client::Options{.id = "polite", .will = will_of("wills/polite", "0", Qos::AtLeastOnce, true)});
     polite.disconnect();
     Client flush(bench, lasting("flush"));
     flush.subscribe("x", 1);  // Its SUBACK says that the journal is on disk.
@@ -956,7 +956,7 @@ TEST_P(BrokerTest, RightsAreAskedForEachMessage) {
     Client old(bench, v311("old"));
     old.publish("locked/x", "1", 1);
     EXPECT_TRUE(old.pipe->closed);
-    Client willing(bench, {.id = "willing", .will = will_of("locked/w", "0")});
+    Client willing(bench, Client::Options{.id = "willing", .will = will_of("locked/w", "0")});
     EXPECT_EQ(willing.connect_reason, Reason::NotAuthorized);
     EXPECT_TRUE(bench.rows().empty());
     EXPECT_TRUE(reader.messages().empty());
@@ -980,7 +980,7 @@ TEST_P(BrokerTest, WithdrawnRightsActOnWhatIsQueuedAndRetained) {
 TEST_P(BrokerTest, TenantsDoNotMeet) {
     Client ours(bench, "twin");
     ours.subscribe("#");
-    Client theirs(bench, {.id = "twin", .user = "tenant2"});
+    Client theirs(bench, Client::Options{.id = "twin", .user = "tenant2"});
     EXPECT_FALSE(ours.pipe->closed);
     theirs.subscribe("#");
     theirs.subscribe("$SYS/#");
@@ -994,8 +994,8 @@ TEST_P(BrokerTest, TenantsDoNotMeet) {
 }
 
 TEST_P(BrokerTest, AWithdrawnCredentialIsCut) {
-    Client anna(bench, {.id = "a", .user = "anna"});
-    Client bert(bench, {.id = "b", .user = "bert"});
+    Client anna(bench, Client::Options{.id = "a", .user = "anna"});
+    Client bert(bench, Client::Options{.id = "b", .user = "bert"});
     bench.broker->post_disconnect(TenantId(1), "anna");
     bench.run();
     EXPECT_EQ(anna.take_one<codec::Disconnect>().reason, Reason::AdministrativeAction);
