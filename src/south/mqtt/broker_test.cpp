@@ -661,8 +661,10 @@ TEST_P(BrokerTest, TheEndOfTheSessionBringsTheWillForward) {
 }
 
 TEST_P(BrokerTest, ACrashPublishesTheWillsOfThoseWhoWereConnected) {
-    Client device(bench, Client::Options{.id = "device", .will = will_of("wills/device", "0", Qos::AtLeastOnce, true)});
-    Client polite(bench, Client::Options{.id = "polite", .will = will_of("wills/polite", "0", Qos::AtLeastOnce, true)});
+    Client device(bench,
+                  Client::Options{.id = "device", .will = will_of("wills/device", "0", Qos::AtLeastOnce, true)});
+    Client polite(bench,
+                  Client::Options{.id = "polite", .will = will_of("wills/polite", "0", Qos::AtLeastOnce, true)});
     polite.disconnect();
     Client flush(bench, lasting("flush"));
     flush.subscribe("x", 1);  // Its SUBACK says that the journal is on disk.
