@@ -1,5 +1,6 @@
 #include "app/cli/command.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <CLI/CLI.hpp>
@@ -29,14 +30,12 @@ Exit exit_of(ErrorCode code) {
     }
 }
 
-/// "did you mean" for a mistyped command.
-void suggest(const CLI::App& app, int argc, char** argv) {
-    if (argc < 2) return;
+std::vector<std::string> command_names(const CLI::App& app) {
     std::vector<std::string> names;
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
         names.push_back(command->get_name());
-    if (const auto near = app::nearest(argv[1], names))
-        std::fprintf(stderr, "  did you mean  lineshaft %s\n", near->c_str());
+    }
+    return names;
 }
 
 }  // namespace
@@ -72,8 +71,12 @@ int run_command_line(int argc, char** argv) {
     } catch (const CLI::CallForVersion& e) {
         return app.exit(e);
     } catch (const CLI::ParseError& e) {
-        std::fprintf(stderr, "error[LS-%u]: %s\n", static_cast<unsigned>(ErrorCode::Usage), e.what());
-        suggest(app, argc, argv);
+        const auto names = command_names(app);
+        const bool is_unknown = argc > 1 && argv[1][0] != '-' && std::ranges::find(names, argv[1]) == names.end();
+        const std::string what = is_unknown ? fmt::format("there is no command '{}'", argv[1]) : e.what();
+        std::fprintf(stderr, "error[LS-%u]: %s\n", static_cast<unsigned>(ErrorCode::Usage), what.c_str());
+        const auto near = is_unknown ? app::nearest(argv[1], names) : std::nullopt;
+        if (near) std::fprintf(stderr, "  did you mean  lineshaft %s\n", near->c_str());
         std::fprintf(stderr, "  try  lineshaft --help\n");
         return static_cast<int>(Exit::Usage);
     }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <gtest/gtest.h>
+#include <zstd.h>
 
 #include "support/data_sets.h"
 #include "wire/table/decompress.h"
@@ -328,6 +329,31 @@ TEST(Table, ReadsTheRecordedDataSets) {
             EXPECT_EQ(to_rfc3339(count.last), expected.last);
         }
     }
+}
+
+TEST(Table, ZstdIsUnpackedFrameAfterFrame) {
+    std::string plain, packed;
+    for (int frame = 0; frame < 3; ++frame) {
+        std::string text;
+        for (int row = 0; row < 5000; ++row) text += std::to_string(frame * 5000 + row) + ",1.5\n";
+        std::string bytes(ZSTD_compressBound(text.size()), '\0');
+        const std::size_t size = ZSTD_compress(bytes.data(), bytes.size(), text.data(), text.size(), 3);
+        ASSERT_FALSE(ZSTD_isError(size));
+        packed += bytes.substr(0, size);
+        plain += text;
+    }
+    auto unpacker = Decompressor::create(as_bytes(packed));
+    EXPECT_STREQ(unpacker->name(), "zstd");
+    std::string text;
+    for (std::size_t at = 0; at < packed.size(); at += 7) {
+        ASSERT_TRUE(unpacker->feed(as_bytes(std::string_view(packed).substr(at, 7)),
+                                   [&](ByteView bytes) { text.append(as_text(bytes)); }));
+    }
+    EXPECT_TRUE(unpacker->finish());
+    EXPECT_EQ(text, plain);
+    auto cut = Decompressor::create(as_bytes(packed));
+    ASSERT_TRUE(cut->feed(as_bytes(std::string_view(packed).substr(0, packed.size() - 3)), [](ByteView) {}));
+    EXPECT_FALSE(cut->finish());
 }
 
 TEST(Table, DamagedGzipIsNoticed) {
