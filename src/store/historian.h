@@ -18,6 +18,7 @@
 #include "runtime/disk.h"
 #include "runtime/shard.h"
 #include "runtime/worker_pool.h"
+#include "store/life.h"
 #include "store/series.h"
 
 namespace lineshaft::store {
@@ -33,6 +34,9 @@ struct Options {
     Duration flush_age = 6h;                        // What lies in memory longer is flushed.
     std::optional<Duration> retention_age;          // Whole segments older than this go. None: keep for ever.
     std::optional<std::uint64_t> retention_bytes;   // Oldest segments go beyond this. None: no bound.
+    std::string cold_path;                          // Another place for old segments. Empty: none.
+    Duration cold_after = 30 * 24h;                 // Segments whose newest sample is older go there.
+    std::optional<Duration> close_flush_max = 10s;  // close() writes memory to segments if it may take this long.
 };
 
 /// A walk over one tag's samples. Sees what was there when it was made; holds its segments alive, also across
@@ -105,6 +109,21 @@ public:
 
     std::vector<Series> series() const;
     Stats stats() const;
+    StorageReport storage() const;
+
+    /// The rules from now on; what they let go leaves with the next merges, which are scheduled at once.
+    void set_retention(std::vector<RetentionRule> rules);
+    /// What `rules` would free now, by rule; works on the disk pool, `done` runs on this shard.
+    void preview_retention(std::vector<RetentionRule> rules,
+                           std::move_only_function<void(std::vector<RetentionEffect>)> done);
+    /// Takes the samples of `tags` with from ≤ source time < to away, all versions: no reader sees them from now on, no
+    /// restart brings them back once `done` has run; the bytes go with a merge that is scheduled at once.
+    /// Errors: InvalidArgument, DiskFull, Io, Closed. Tags without a series are passed over.
+    void erase(const std::vector<TagId>& tags, UtcTime from, UtcTime to,
+               std::move_only_function<void(Result<Erased>)> done);
+    /// Offers `rows` of `tag` as later versions. Errors: NotFound, Overloaded (offer it again), DiskFull, Io, Closed.
+    void correct(TagId tag, const Chunk& rows, SourceId source,
+                 std::move_only_function<void(Result<Corrected>)> done);
 
     /// Moves what is in memory to segments; `done` runs on this shard when it is on disk, or with why not.
     void flush(flow::Settled done);

@@ -39,6 +39,15 @@ public:
     void post_series(Shard& caller, Done<std::vector<Series>> done);
     void post_flush(Shard& caller, Done<Result<void>> done);
 
+    void post_storage(Shard& caller, Done<StorageReport> done);
+    void post_set_retention(std::vector<RetentionRule> rules);
+    void post_preview_retention(Shard& caller, std::vector<RetentionRule> rules,
+                                Done<std::vector<RetentionEffect>> done);
+    void post_erase(Shard& caller, ShardId home, std::vector<TagId> tags, UtcTime from, UtcTime to,
+                    Done<Result<Erased>> done);
+    void post_correct(Shard& caller, ShardId home, TagId tag, Chunk rows, std::string source,
+                      Done<Result<Corrected>> done);
+
     /// Closes every historian; `done` runs on `caller` when all have.
     void close(Shard& caller, Task done);
 
