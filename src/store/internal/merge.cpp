@@ -26,6 +26,26 @@ void keep_last_versions(Chunk& rows) {
     rows.qualities.resize(kept);
 }
 
+bool touches(const std::vector<Hidden>& hidden, const BlockRef& block) {
+    return std::ranges::any_of(
+        hidden, [&](const Hidden& h) { return block.last_time >= h.from && block.first_time <= h.last; });
+}
+
+void drop_hidden(Chunk& rows, const std::vector<Hidden>& hidden) {
+    const auto is_hidden = [&](UtcTime time) {
+        return std::ranges::any_of(hidden, [time](const Hidden& h) { return time >= h.from && time <= h.last; });
+    };
+    if (hidden.empty() || std::ranges::none_of(rows.source_times, is_hidden)) return;
+    Chunk left;
+    for (std::size_t row = 0; row < rows.size();) {
+        const std::size_t first = row;
+        while (row < rows.size() && !is_hidden(rows.source_times[row])) ++row;
+        if (row > first) left.append(rows, first, row - first);
+        while (row < rows.size() && is_hidden(rows.source_times[row])) ++row;
+    }
+    rows = std::move(left);
+}
+
 std::size_t first_at_or_after(const Chunk& rows, std::size_t begin, UtcTime time) {
     const auto from = rows.source_times.begin() + static_cast<std::ptrdiff_t>(begin);
     return static_cast<std::size_t>(std::lower_bound(from, rows.source_times.end(), time) -
@@ -45,19 +65,29 @@ Merge::Merge(TagId tag, UtcTime from, UtcTime last, Versions versions)
 
 void Merge::add(SnapshotOf<Segment> segment, std::vector<BlockRef> blocks) {
     std::erase_if(blocks, [this](const BlockRef& b) { return b.last_time < from_ || b.first_time > last_; });
-    if (blocks.empty()) return;
     Run run;
     run.order = segment->meta().order;
+    for (const Hidden& hidden : hidden_) {
+        if (run.order >= hidden.order || segment->meta().erasures >= hidden.number) continue;
+        run.hidden.push_back(hidden);
+        std::erase_if(blocks,
+                      [&](const BlockRef& b) { return b.first_time >= hidden.from && b.last_time <= hidden.last; });
+    }
+    if (blocks.empty()) return;
     run.segment = std::move(segment);
     run.blocks = std::move(blocks);
     waiting_.push_back(std::move(run));
 }
 
 void Merge::add(std::uint64_t order, Chunk rows) {
-    if (rows.empty()) return;
-    ASSERT(rows.source_times.front() >= from_ && rows.source_times.back() <= last_);
     Run run;
     run.order = order;
+    for (const Hidden& hidden : hidden_) {
+        if (order < hidden.order) run.hidden.push_back(hidden);
+    }
+    drop_hidden(rows, run.hidden);
+    if (rows.empty()) return;
+    ASSERT(rows.source_times.front() >= from_ && rows.source_times.back() <= last_);
     run.rows = std::move(rows);
     if (versions_ == Versions::Last) keep_last_versions(run.rows);
     waiting_.push_back(std::move(run));
@@ -118,6 +148,7 @@ bool Merge::take_whole(Run& run, UtcTime limit, Piece& piece) {
     const bool apart =
         run.next_block + 1 == run.blocks.size() || block.last_time < run.blocks[run.next_block + 1].first_time;
     if (block.last_time >= limit || !apart || block.first_time < from_ || block.last_time > last_) return false;
+    if (touches(run.hidden, block)) return false;
     auto header = run.segment->header_of(tag_, block);
     if (!header) return false;  // decode_next meets it again and reports it.
     whole_ = *header;
@@ -152,6 +183,7 @@ bool Merge::decode_next(Run& run) {
         return false;
     }
     if (versions_ == Versions::Last && header->stats.count != header->rows) keep_last_versions(run.rows);
+    if (touches(run.hidden, block)) drop_hidden(run.rows, run.hidden);
     run.row = first_at_or_after(run.rows, 0, from_);
     if (block.last_time > last_ && last_ < utc_time_max) {
         const std::size_t end = first_at_or_after(run.rows, run.row, UtcTime(last_.ns() + 1));
@@ -195,6 +227,7 @@ void add_segments(Merge& merge, const std::vector<SnapshotOf<Segment>>& segments
                   UtcTime last) {
     for (const auto& segment : segments) {
         if (segment->meta().last_time < from || segment->meta().first_time > last) continue;
+        if (!segment->is_whole()) merge.add_damage();
         const auto index = segment->find(tag);
         if (!index) continue;
         auto series = segment->series_at(*index);

@@ -22,6 +22,14 @@ enum class Versions : std::uint8_t {
     All,   // Each that says something else than the one before, in the order of arrival.
 };
 
+/// Rows of one tag that were erased: those of runs with an order below `order` and from ≤ source time ≤ last.
+struct Hidden {
+    UtcTime from;
+    UtcTime last;
+    std::uint64_t order = 0;
+    std::uint64_t number = 0;  // A segment written since without them says so in SegmentMeta::erasures.
+};
+
 /// A stretch of the stream. Good until the next call of next().
 struct Piece {
     // A block not decoded yet, alone in its time; null for rows.
@@ -38,6 +46,8 @@ public:
     /// Samples with from ≤ source time ≤ last.
     Merge(TagId tag, UtcTime from, UtcTime last, Versions versions);
 
+    /// What no run added after this gives. A block touched by it is never given whole.
+    void hide(std::vector<Hidden> hidden) { hidden_ = std::move(hidden); }
     /// Orders are unique where runs overlap.
     void add(SnapshotOf<Segment> segment, std::vector<BlockRef> blocks);
     void add(std::uint64_t order, Chunk rows);
@@ -47,10 +57,13 @@ public:
     /// Decodes the whole block of `piece` into rows; an empty piece when it is damaged.
     void open(Piece& piece);
     std::uint64_t damaged_blocks() const { return damaged_blocks_; }
+    /// Something with samples in the range could not be read at all.
+    void add_damage() { ++damaged_blocks_; }
 
 private:
     struct Run {
         std::uint64_t order = 0;
+        std::vector<Hidden> hidden;
         SnapshotOf<Segment> segment;
         std::vector<BlockRef> blocks;
         std::size_t next_block = 0;
@@ -73,6 +86,7 @@ private:
     const UtcTime from_;
     const UtcTime last_;
     const Versions versions_;
+    std::vector<Hidden> hidden_;
     std::vector<Run> waiting_;  // Later first.
     std::vector<Run> active_;
     bool sorted_ = false;

@@ -21,6 +21,7 @@ constexpr std::size_t entry_bytes = 8 + 8 + 4 + 4;
 constexpr std::size_t trailer_bytes = 8 + 8 + 8 + 8 + 8 + 4 + 2 + 2 + 4 + 4;
 static_assert(header_bytes == 20 && entry_bytes == 24 && trailer_bytes == 56);
 constexpr std::size_t spill_bytes = 1024 * 1024;
+constexpr std::size_t table_checked_at_open_max = 64 * 1024;
 
 Counter damaged_blocks_total{"lineshaft_store_damaged_blocks_total", "",
                              "Blocks whose checksum failed; never served"};
@@ -176,6 +177,19 @@ Result<SnapshotOf<Segment>> Segment::from(std::unique_ptr<ReadFile> file, std::s
     return SnapshotOf<Segment>(std::move(segment));
 }
 
+Result<SnapshotOf<Segment>> Segment::open(Disk& disk, const std::string& directory, const SegmentMeta& known) {
+    const std::string path = directory + "/" + known.name;
+    auto segment = std::unique_ptr<Segment>(new Segment());
+    segment->path_ = path;
+    segment->meta_.name = known.name;
+    segment->meta_.erasures = known.erasures;
+    segment->meta_.is_cold = known.is_cold;
+    segment->file_ = TRY(disk.open(path));
+    segment->bytes_ = segment->file_->map();
+    TRY_VOID(segment->read_frame());
+    return SnapshotOf<Segment>(std::move(segment));
+}
+
 Result<void> Segment::read_frame() {
     const auto corrupt = [this](const char* what) { return fail(ErrorCode::Corrupt, path_ + ": " + what); };
     if (bytes_.size() < header_bytes + trailer_bytes) return corrupt("shorter than a segment");
@@ -192,7 +206,7 @@ Result<void> Segment::read_frame() {
     meta_.rows = in.le<std::uint64_t>();
     meta_.first_time = UtcTime(in.le<std::int64_t>());
     meta_.last_time = UtcTime(in.le<std::int64_t>());
-    const auto table_crc = in.le<std::uint32_t>();
+    table_crc_ = in.le<std::uint32_t>();
     in.bytes(4);
     const auto crc = in.le<std::uint32_t>();
     if (in.le<std::uint32_t>() != magic || crc != crc32c(trailer.first(trailer_bytes - 8)))
@@ -202,10 +216,19 @@ Result<void> Segment::read_frame() {
         (tables - table_offset) % entry_bytes != 0)
         return corrupt("the table has another size than the trailer says");
     table_ = bytes_.subspan(table_offset, tables - table_offset);
-    if (crc32c(table_) != table_crc) return corrupt("the table fails its checksum");
+    if (table_.size() <= table_checked_at_open_max && !is_whole()) return corrupt("the table fails its checksum");
     meta_.order = load_le<std::uint64_t>(header.data() + 8);
     meta_.bytes = bytes_.size();
     return {};
+}
+
+bool Segment::is_whole() const {
+    const TableState known = table_state_.load(std::memory_order_acquire);
+    if (known != TableState::Unknown) return known == TableState::Whole;
+    const bool whole = crc32c(table_) == table_crc_;
+    if (!whole) log_error("{}: the table of series fails its checksum: nothing in it is served", path_);
+    table_state_.store(whole ? TableState::Whole : TableState::Broken, std::memory_order_release);
+    return whole;
 }
 
 TagId Segment::tag_at(std::size_t index) const {
@@ -213,6 +236,7 @@ TagId Segment::tag_at(std::size_t index) const {
 }
 
 std::optional<std::size_t> Segment::find(TagId tag) const {
+    if (!is_whole()) return std::nullopt;
     std::size_t low = 0;
     std::size_t high = series_count();
     while (low < high) {

@@ -36,6 +36,8 @@ struct SegmentMeta {
     std::uint64_t series = 0;
     UtcTime first_time;
     UtcTime last_time;
+    std::uint64_t erasures = 0;  // Those with a number up to this are gone from it physically.
+    bool is_cold = false;        // Lies on the cold path.
 };
 
 struct BlockRef {
@@ -84,11 +86,18 @@ public:
     /// Errors: NotFound, Corrupt, VersionUnknown, Io.
     static Result<SnapshotOf<Segment>> open(Disk& disk, const std::string& directory, std::string name);
     static Result<SnapshotOf<Segment>> from(std::unique_ptr<ReadFile> file, std::string path, std::string name);
+    /// As the manifest knows it: what the file does not say of itself is taken from `known`.
+    static Result<SnapshotOf<Segment>> open(Disk& disk, const std::string& directory, const SegmentMeta& known);
 
     const SegmentMeta& meta() const { return meta_; }
     std::size_t series_count() const { return meta_.series; }
     TagId tag_at(std::size_t index) const;
     std::optional<std::size_t> find(TagId tag) const;
+    /// The table of series is what was written. A large one is checked when it is first used, not at opening: a
+    /// million series times thousands of segments would be gigabytes to read at a start.
+    bool is_whole() const;
+    /// False once is_whole() has found otherwise.
+    bool seems_whole() const { return table_state_.load(std::memory_order_acquire) != TableState::Broken; }
     /// Errors: Corrupt.
     Result<SegmentSeries> series_at(std::size_t index) const;
     /// The block, its header checked and the one that the index means. Errors: Corrupt.
@@ -104,11 +113,15 @@ private:
     Result<void> read_frame();
     ByteView bytes_of(const BlockRef& block) const;
 
+    enum class TableState : std::uint8_t { Unknown, Whole, Broken };
+
     SegmentMeta meta_;
     std::string path_;
     std::unique_ptr<ReadFile> file_;
     ByteView bytes_;
     ByteView table_;
+    std::uint32_t table_crc_ = 0;
+    mutable std::atomic<TableState> table_state_{TableState::Unknown};  // Two threads that check it agree.
     // Offsets of places found damaged, 0 for none. More than these are one disk that is dying.
     mutable std::array<std::atomic<std::uint64_t>, 32> damage_{};
 };
