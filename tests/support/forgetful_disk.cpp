@@ -20,6 +20,7 @@ public:
 
     Result<void> append(ByteView bytes) override {
         TRY_VOID(check());
+        TRY_VOID(disk_.count_call());
         if (disk_.free_bytes_) {
             if (*disk_.free_bytes_ < bytes.size()) {
                 // As a real one: what fits is written, the rest is not.
@@ -84,7 +85,8 @@ ForgetfulDisk::ForgetfulDisk() = default;
 ForgetfulDisk::~ForgetfulDisk() = default;
 
 void ForgetfulDisk::lose_power(Tear tear, Random* random) {
-    names_ = names_synced_;
+    const bool names_survive = tear == Tear::Random && random && random->below(2) == 0;
+    if (!names_survive) names_ = names_synced_;
     for (auto& [path, content] : names_) {
         std::size_t keep = content->synced_bytes;
         const std::size_t unsynced = content->bytes.size() - std::min(keep, content->bytes.size());
@@ -102,8 +104,15 @@ void ForgetfulDisk::lose_power(Tear tear, Random* random) {
     locks_.clear();
     ++epoch_;
     dark_ = false;
+    heal();
+}
+
+void ForgetfulDisk::heal() {
+    free_bytes_.reset();
     dark_in_.reset();
+    dark_at_call_.reset();
     sync_fails_in_.reset();
+    call_fails_in_.reset();
 }
 
 void ForgetfulDisk::kill_process() {
@@ -127,8 +136,23 @@ Result<void> ForgetfulDisk::check_power() {
     return {};
 }
 
-Result<void> ForgetfulDisk::count_sync() {
+Result<void> ForgetfulDisk::count_call() {
     TRY_VOID(check_power());
+    if (dark_at_call_ && (*dark_at_call_)-- == 0) {
+        dark_ = true;
+        return lineshaft::fail(ErrorCode::Io, "the power went off");
+    }
+    if (call_fails_in_ && call_fails_in_->first-- == 0) {
+        const ErrorCode why = call_fails_in_->second;
+        call_fails_in_.reset();
+        return lineshaft::fail(why, "the disk refused this call");
+    }
+    ++calls_;
+    return {};
+}
+
+Result<void> ForgetfulDisk::count_sync() {
+    TRY_VOID(count_call());
     if (dark_in_ && (*dark_in_)-- == 0) {
         dark_ = true;
         return lineshaft::fail(ErrorCode::Io, "the power went off");
@@ -142,7 +166,7 @@ Result<void> ForgetfulDisk::count_sync() {
 }
 
 Result<std::unique_ptr<AppendFile>> ForgetfulDisk::create(const std::string& path) {
-    TRY_VOID(check_power());
+    TRY_VOID(count_call());
     if (names_.contains(path)) return lineshaft::fail(ErrorCode::Conflict, path + " exists");
     if (free_bytes_ && *free_bytes_ == 0) return lineshaft::fail(ErrorCode::DiskFull, "the disk in memory is full");
     names_[path] = std::make_shared<Content>();
@@ -186,7 +210,7 @@ Result<void> ForgetfulDisk::replace(const std::string& path, ByteView bytes) {
 }
 
 Result<void> ForgetfulDisk::rename(const std::string& from, const std::string& to) {
-    TRY_VOID(check_power());
+    TRY_VOID(count_call());
     const auto at = names_.find(from);
     if (at == names_.end()) return lineshaft::fail(ErrorCode::NotFound, from);
     auto content = at->second;
@@ -196,7 +220,7 @@ Result<void> ForgetfulDisk::rename(const std::string& from, const std::string& t
 }
 
 Result<void> ForgetfulDisk::remove(const std::string& path) {
-    TRY_VOID(check_power());
+    TRY_VOID(count_call());
     if (names_.erase(path) == 0 && directories_.erase(path) == 0) return lineshaft::fail(ErrorCode::NotFound, path);
     return {};
 }

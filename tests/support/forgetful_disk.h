@@ -5,7 +5,7 @@
 ///   disk.set_free_bytes(100);    // then appends answer DiskFull
 ///
 /// A torn write: lose_power(Tear::Random, random) keeps a random part of what was not synced, and may garble
-/// its end. Threads: one, or external locking. Open files of before lose_power() answer Io for ever.
+/// its end; directory changes that were not synced are all kept or all undone. Threads: one, or external locking. Open files of before lose_power() answer Io for ever.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "base/random.h"
 #include "runtime/disk.h"
@@ -41,6 +42,14 @@ public:
     void lose_power_at_sync(std::uint64_t syncs) { dark_in_ = syncs; }
     bool is_dark() const { return dark_; }
     std::uint64_t syncs() const { return syncs_; }
+    /// Every call that changes the disk counts: append, sync, create, rename, remove, directory sync.
+    std::uint64_t calls() const { return calls_; }
+    /// Loses power by itself just before the n-th changing call from now; see lose_power_at_sync.
+    void lose_power_at_call(std::uint64_t calls) { dark_at_call_ = calls; }
+    /// The n-th changing call from now fails with `why` and does nothing, once.
+    void fail_call_after(std::uint64_t calls, ErrorCode why) { call_fails_in_ = {calls, why}; }
+    /// Takes back every fault that is set and has not happened, and gives all space back.
+    void heal();
     /// Direct access, to corrupt. Null when there is no such file.
     Bytes* bytes_of(const std::string& path);
     std::vector<std::string> files() const;
@@ -66,6 +75,7 @@ private:
 
     Result<void> check_power();
     Result<void> count_sync();
+    Result<void> count_call();
 
     Names names_;         // As the running system sees them.
     Names names_synced_;  // As they come back after a power cut.
@@ -74,7 +84,10 @@ private:
     std::optional<std::uint64_t> free_bytes_;
     std::optional<std::uint64_t> sync_fails_in_;
     std::optional<std::uint64_t> dark_in_;
+    std::optional<std::uint64_t> dark_at_call_;
+    std::optional<std::pair<std::uint64_t, ErrorCode>> call_fails_in_;
     std::uint64_t syncs_ = 0;
+    std::uint64_t calls_ = 0;
     std::uint64_t epoch_ = 0;  // Rises at each power cut: older files are dead.
     bool dark_ = false;
 };

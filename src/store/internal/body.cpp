@@ -77,6 +77,11 @@ void Historian::Body::take_row(SeriesState& state, const Batch& batch, std::size
 
 /// The first row of a series in this table: it gets a place, and its name goes to the log before its samples.
 void Historian::Body::enter_table(SeriesState& state) {
+    if (state.active_order == 0) {
+        // New, or not seen since the start: the catalog has to name it before the log that does may go.
+        catalog_dirty_ = true;
+        catalog_changed_during_edit_ = true;
+    }
     state.before = state.active;
     state.before_order = state.active_order;
     state.active = &active_->series.emplace_back(state.tag, state.info);
@@ -205,7 +210,7 @@ void Historian::Body::close(Task done) {
 
 void Historian::Body::maybe_close() {
     const bool edit_waits = !edits_.empty() && !edit_failed_;
-    if (!closing_ || closed_ || !log_closed_ || compaction_running_ || edit_running_ || cleanings_ > 0 || edit_waits)
+    if (!closing_ || closed_ || !log_closed_ || compaction_writing_ || edit_running_ || cleanings_ > 0 || edit_waits)
         return;
     // A flush that failed, or whose edit did, is in the log and comes again at the next start.
     if (flush_running_ && edits_.empty()) return;

@@ -122,7 +122,8 @@ private:
     // What runs.
     bool flush_running_ = false;
     bool flush_again_ = false;
-    bool compaction_running_ = false;
+    bool compaction_running_ = false;  // From its start until its edit stands.
+    bool compaction_writing_ = false;  // Its job is on the disk pool.
     bool edit_running_ = false;
     bool edit_failed_ = false;
     int cleanings_ = 0;

@@ -167,6 +167,7 @@ void Historian::Body::start_compaction() {
         last = std::max(last, segment->meta().last_time);
     }
     compaction_running_ = true;
+    compaction_writing_ = true;
     Segments sources = overlapping(segments_, from, last);
     disk_pool_.run(
         shard_,
@@ -187,6 +188,7 @@ void Historian::Body::start_compaction() {
 }
 
 void Historian::Body::compacted(Written<Compacted> written, const Segments& sources) {
+    compaction_writing_ = false;
     if (!written.outcome) {
         // Nothing is lost, only larger than need be; the next tick tries again.
         log_warning("{}: segments could not be merged: {}", options_.path, written.outcome.error().message());

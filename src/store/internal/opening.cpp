@@ -56,8 +56,14 @@ Result<Manifest> Historian::Body::load_manifest(const std::vector<std::string>& 
     const auto bytes = disk_.read(options_.path + "/MANIFEST");
     if (bytes) return decode_manifest(*bytes);
     if (bytes.error().code() != ErrorCode::NotFound) return std::unexpected(bytes.error());
-    // No manifest. As long as the first log file is there, none was ever needed: everything is in the log, and segments
-    // are those of a flush that did not come to its end. Without it the manifest is lost.
+    const auto is_data = [](const std::string& name) { return is_segment(name) || log_number(name); };
+    if (std::ranges::none_of(names, is_data)) {
+        // A new store. From now on there is a manifest, or it was lost.
+        TRY_VOID(disk_.replace(options_.path + "/MANIFEST", encode_manifest(Manifest(), shard_.id())));
+        return Manifest();
+    }
+    // Stores made before that have none until their first flush: as long as the first log file is there everything is
+    // in the log, and segments are those of a flush that did not come to its end.
     if (std::ranges::any_of(names, is_segment) && !disk_.exists(options_.path + "/" + log_name(1)))
         return fail(ErrorCode::Corrupt, "the manifest is gone, but there are segments");
     return Manifest();
