@@ -58,6 +58,17 @@ Result<Reduction> Historian::reduce(TagId tag, UtcTime from, UtcTime to, Duratio
     return work.take();
 }
 
+Result<Scan> Historian::scan(const Query& query) { return scan(query.tag, query.from, query.to); }
+Result<Chunk> Historian::scan(const Query& query, std::size_t limit) {
+    return scan(query.tag, query.from, query.to, limit);
+}
+Result<Reducer> Historian::reducer(const Query& query) {
+    return reducer(query.tag, query.from, query.to, query.resolution);
+}
+Result<Reduction> Historian::reduce(const Query& query) {
+    return reduce(query.tag, query.from, query.to, query.resolution);
+}
+
 Result<Completeness> Historian::completeness(TagId tag, UtcTime from, UtcTime to) {
     Reducer::Walk work(TRY(body_->stream(tag, from, to)), Duration(0));
     while (work.step(256)) {
@@ -77,6 +88,7 @@ Result<Completeness> Historian::completeness(TagId tag, UtcTime from, UtcTime to
 std::vector<Series> Historian::series() const { return body_->series(); }
 Stats Historian::stats() const { return body_->stats(); }
 void Historian::flush(flow::Settled done) { body_->flush(std::move(done)); }
+void Historian::pin(std::move_only_function<void(Result<Pinned>)> done) { body_->pin(std::move(done)); }
 void Historian::close(Task done) { body_->close(std::move(done)); }
 
 }  // namespace lineshaft::store

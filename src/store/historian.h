@@ -39,6 +39,20 @@ struct Options {
     std::optional<Duration> close_flush_max = 10s;  // close() writes memory to segments if it may take this long.
 };
 
+/// A question about one tag.
+struct Query {
+    TagId tag;
+    UtcTime from;  // from ≤ source time < to.
+    UtcTime to;
+    Duration resolution{0};           // Of a reduction; 0: one bucket for everything.
+    std::optional<UtcTime> known_at;  // As known then: nothing received later than this is seen.
+    Needs needs = Needs::Basic;
+    // A value holds no longer than this, the end of the range or its bucket. None: as long as those.
+    std::optional<UtcTime> hold_until;
+    std::vector<double> percentiles;  // 0 … 100, with Needs::Rows.
+    bool states = false;              // Time in each state, with Needs::Rows.
+};
+
 /// A walk over one tag's samples. Sees what was there when it was made; holds its segments alive, also across
 /// compaction and retention, so do not keep it for hours. Own shard, or moved whole to another thread.
 class Scan {
@@ -74,6 +88,26 @@ private:
     std::unique_ptr<Walk> walk_;
 };
 
+/// The files of a store as they belong together at one instant: those that never change are held, so that neither
+/// compaction nor retention takes them away while somebody copies them. Any thread; drop it soon.
+class Pinned {
+public:
+    struct File {
+        std::string name;
+        ByteView bytes;
+        bool immutable = false;  // A segment.
+    };
+    class Held;
+    explicit Pinned(std::unique_ptr<Held> held);
+    Pinned(Pinned&&) noexcept;
+    Pinned& operator=(Pinned&&) noexcept;
+    ~Pinned();
+    std::vector<File> files() const;
+
+private:
+    std::unique_ptr<Held> held_;
+};
+
 class Historian final : public flow::DurableSink {
 public:
     /// Opens or creates the store in `options.path` and replays its log: blocks, for start-up only.
@@ -99,10 +133,14 @@ public:
     std::optional<LastValue> last(TagId tag);
     /// Samples with from ≤ source time < to. Errors: NotFound (no such series), InvalidArgument (to < from).
     Result<Scan> scan(TagId tag, UtcTime from, UtcTime to);
+    Result<Scan> scan(const Query& query);
     /// At most `limit` of them, at once; `more` says that there are others.
     Result<Chunk> scan(TagId tag, UtcTime from, UtcTime to, std::size_t limit);
+    Result<Chunk> scan(const Query& query, std::size_t limit);
     /// Buckets begin at whole multiples of `resolution` since 1970.
     /// Errors: NotFound, InvalidArgument (more than reduction_buckets_max buckets).
+    Result<Reducer> reducer(const Query& query);
+    Result<Reduction> reduce(const Query& query);
     Result<Reducer> reducer(TagId tag, UtcTime from, UtcTime to, Duration resolution);
     Result<Reduction> reduce(TagId tag, UtcTime from, UtcTime to, Duration resolution);
     Result<Completeness> completeness(TagId tag, UtcTime from, UtcTime to);
@@ -127,6 +165,9 @@ public:
 
     /// Moves what is in memory to segments; `done` runs on this shard when it is on disk, or with why not.
     void flush(flow::Settled done);
+    /// Flushes, then pins all that is stored: a store that is opened with these files alone holds every sample offered
+    /// before. `done` runs on this shard. Errors: as flush.
+    void pin(std::move_only_function<void(Result<Pinned>)> done);
     /// Refuses new work, settles what was offered, waits for what runs. `done` runs on this shard.
     void close(Task done);
 

@@ -79,6 +79,14 @@ void Historians::post_reduce(Shard& caller, ShardId home, TagId tag, UtcTime fro
     });
 }
 
+void Historians::post_scan(Shard& caller, ShardId home, Query query, std::size_t limit, Done<Result<Chunk>> done) {
+    post_scan(caller, home, query.tag, query.from, query.to, limit, std::move(done));
+}
+
+void Historians::post_reduce(Shard& caller, ShardId home, Query query, Done<Result<Reduction>> done) {
+    post_reduce(caller, home, query.tag, query.from, query.to, query.resolution, std::move(done));
+}
+
 void Historians::post_stats(Shard& caller, Done<Stats> done) {
     auto* gathered = new Gathered<Stats, Stats>{{}, homes_.size(), std::move(done)};
     for (std::size_t i = 0; i < homes_.size(); ++i) {
@@ -119,6 +127,36 @@ void Historians::post_flush(Shard& caller, Done<Result<void>> done) {
                     if (--gathered->missing > 0) return;
                     const std::unique_ptr<All> last(gathered);
                     last->done(std::move(last->sum));
+                });
+            });
+        });
+    }
+}
+
+void Historians::post_pin(Shard& caller, Done<Result<std::vector<Pinned>>> done) {
+    struct Pins {
+        std::vector<std::optional<Pinned>> pins;
+        std::optional<Error> error;
+    };
+    using All = Gathered<Pins, Result<std::vector<Pinned>>>;
+    auto* gathered = new All{{}, homes_.size(), std::move(done)};
+    gathered->sum.pins.resize(homes_.size());
+    const auto finish = [](All* all) {
+        const std::unique_ptr<All> last(all);
+        if (last->sum.error) return last->done(std::unexpected(*std::move(last->sum.error)));
+        std::vector<Pinned> pins;
+        for (auto& pin : last->sum.pins) pins.push_back(*std::move(pin));
+        last->done(std::move(pins));
+    };
+    for (std::size_t i = 0; i < homes_.size(); ++i) {
+        shards_.at(i).post([&caller, &store = *homes_[i], gathered, finish, i] {
+            store.pin([&caller, gathered, finish, i](Result<Pinned> pinned) {
+                caller.post([gathered, finish, i, pinned = std::move(pinned)]() mutable {
+                    if (pinned)
+                        gathered->sum.pins[i] = *std::move(pinned);
+                    else
+                        gathered->sum.error = std::move(pinned).error();
+                    if (--gathered->missing == 0) finish(gathered);
                 });
             });
         });

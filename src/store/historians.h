@@ -31,13 +31,17 @@ public:
     /// At most `limit` samples; go on after the last one while `more` is set.
     void post_scan(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, std::size_t limit,
                    Done<Result<Chunk>> done);
-    /// Works in steps, so that the home shard stays quick.
+    void post_scan(Shard& caller, ShardId home, Query query, std::size_t limit, Done<Result<Chunk>> done);
+    /// Works beside the home shard, so that it stays quick.
+    void post_reduce(Shard& caller, ShardId home, Query query, Done<Result<Reduction>> done);
     void post_reduce(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, Duration resolution,
                      Done<Result<Reduction>> done);
     /// Of all shards together.
     void post_stats(Shard& caller, Done<Stats> done);
     void post_series(Shard& caller, Done<std::vector<Series>> done);
     void post_flush(Shard& caller, Done<Result<void>> done);
+    /// Every shard's, by shard. Errors: the first one.
+    void post_pin(Shard& caller, Done<Result<std::vector<Pinned>>> done);
 
     void post_storage(Shard& caller, Done<StorageReport> done);
     void post_set_retention(std::vector<RetentionRule> rules);

@@ -40,6 +40,9 @@ public:
     void close(Task done);
     bool is_closed() const { return closed_; }
 
+    // pinning.cpp
+    void pin(std::move_only_function<void(Result<Pinned>)> done);
+
     // reading.cpp
     std::optional<LastValue> last(TagId tag);
     Result<Merge> stream(TagId tag, UtcTime from, UtcTime to);
@@ -96,6 +99,9 @@ private:
     void start_compaction();
     void compacted(Written<Compacted> written, const Segments& sources);
 
+    // pinning.cpp
+    void start_pin();
+
     // reading.cpp
     void look_up_last(SeriesState& state);
     void take_last_of(SeriesState& state, const Chunk& rows, std::size_t row);
@@ -126,7 +132,9 @@ private:
     bool compaction_writing_ = false;  // Its job is on the disk pool.
     bool edit_running_ = false;
     bool edit_failed_ = false;
+    bool edits_held_ = false;  // While a pin reads the small files.
     int cleanings_ = 0;
+    std::vector<std::move_only_function<void(Result<Pinned>)>> pin_waiters_;
     std::uint64_t frozen_log_min_ = 0;
     std::vector<SourceMeta> frozen_sources_;
     std::deque<Edit> edits_;

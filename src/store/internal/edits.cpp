@@ -37,7 +37,7 @@ Manifest Historian::Body::manifest_after(const Edit& edit) const {
 }
 
 void Historian::Body::start_edit() {
-    if (edit_running_ || edits_.empty()) return;
+    if (edit_running_ || edits_held_ || edits_.empty()) return;
     edit_running_ = true;
     edit_failed_ = false;
     Bytes manifest = encode_manifest(manifest_after(edits_.front()), shard_.id());
@@ -91,6 +91,7 @@ void Historian::Body::edited(Result<void> outcome, bool catalog_written) {
         retain();
         start_compaction();
     }
+    start_pin();
     start_edit();
     changed();
     maybe_close();
@@ -117,6 +118,7 @@ void Historian::Body::clean(const Edit& edit) {
         },
         [this](Result<void>) {
             --cleanings_;
+            start_pin();
             maybe_close();
         });
 }

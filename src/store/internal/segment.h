@@ -90,6 +90,8 @@ public:
     static Result<SnapshotOf<Segment>> open(Disk& disk, const std::string& directory, const SegmentMeta& known);
 
     const SegmentMeta& meta() const { return meta_; }
+    /// The file as it is.
+    ByteView whole() const { return bytes_; }
     std::size_t series_count() const { return meta_.series; }
     TagId tag_at(std::size_t index) const;
     std::optional<std::size_t> find(TagId tag) const;

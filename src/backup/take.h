@@ -1,0 +1,66 @@
+/// Takes a snapshot: what is new goes to the repository, what it knows is only named.
+///
+/// An interrupted run leaves pieces that no snapshot names; the next run finds them and goes on from there. Until the
+/// snapshot itself is written, last, the repository looks as before.
+///
+/// Threads: one, blocks; Progress may be read by any.
+/// Errors:  DiskFull, Io, Corrupt; Closed when it was told to stop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backup/repository.h"
+#include "runtime/clock.h"
+
+namespace lineshaft::backup {
+
+/// How far it is. Written by the worker.
+struct Progress {
+    std::atomic<std::uint64_t> files{0}, files_all{0};
+    std::atomic<std::uint64_t> bytes{0}, bytes_all{0};
+    std::atomic<std::uint64_t> added_bytes{0};   // Read, because new.
+    std::atomic<std::uint64_t> stored_bytes{0};  // Written to the repository.
+    std::atomic<bool> stop{false};               // Set by whoever wants it to end early.
+};
+
+/// Keeps reading below a rate, so that the house has the disk when it needs it.
+class Throttle {
+public:
+    using Wait = std::function<void(Duration)>;
+    /// 0: no bound. `wait` sleeps.
+    Throttle(const Clock& clock, std::uint64_t bytes_per_second, Wait wait);
+    void took(std::uint64_t bytes);
+
+private:
+    const Clock& clock_;
+    const std::uint64_t rate_;
+    Wait wait_;
+    Instant paid_until_;
+};
+
+/// One file as it shall be kept: held open, or in memory, so that nobody can take it away meanwhile.
+struct SourceFile {
+    std::string path;
+    std::uint64_t bytes = 0;
+    bool immutable = false;
+    std::unique_ptr<ReadFile> file;  // Or:
+    ByteView view;                   // Kept alive by Sources::held.
+};
+
+/// What makes up one snapshot. All of it is of one moment, or later where that does no harm.
+struct Sources {
+    std::vector<SourceFile> files;
+    std::vector<std::unique_ptr<ReadFile>> held;
+    std::vector<std::string> temporary;  // Files to remove afterwards.
+    std::move_only_function<void()> release;
+};
+
+/// `version` of the program. `now` names the snapshot.
+Result<SnapshotInfo> take(Repository& repository, Sources& sources, const Clock& clock, const std::string& version,
+                          Throttle& throttle, Progress& progress);
+
+}  // namespace lineshaft::backup
