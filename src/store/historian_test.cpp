@@ -280,7 +280,7 @@ TEST(Historian, ADayAtOneHertzTakesLittleAndReducesExactly) {
             ASSERT_EQ(bucket.max, most);
             ASSERT_EQ(bucket.first, values[begin]);
             ASSERT_EQ(bucket.last, values[at - 1]);
-            ASSERT_NEAR(bucket.sum, sum, 1e-6);
+            ASSERT_NEAR(bucket.sum.value(), sum, 1e-6);
             ASSERT_EQ(bucket.good, bucket.count);
         }
         EXPECT_EQ(at, values.size());
@@ -378,7 +378,7 @@ void expect_same_reduction(Store& store, const Oracle& oracle, Duration resoluti
             bucket.min = std::min(bucket.min, value);
             bucket.max = std::max(bucket.max, value);
             bucket.last = value;
-            bucket.sum += value;
+            bucket.sum.add(value);
         }
         const auto reduction = store.historian->reduce(tag, UtcTime(from), UtcTime(to), resolution);
         ASSERT_TRUE(reduction);
@@ -392,7 +392,7 @@ void expect_same_reduction(Store& store, const Oracle& oracle, Duration resoluti
             ASSERT_EQ(got.good, want.good);
             ASSERT_EQ(got.uncertain, want.uncertain);
             ASSERT_EQ(got.worst, want.worst);
-            ASSERT_NEAR(got.sum, want.sum, 1e-6);
+            ASSERT_NEAR(got.sum.value(), want.sum.value(), 1e-6);
             if (want.usable == 0) continue;
             ASSERT_EQ(got.min, want.min);
             ASSERT_EQ(got.max, want.max);

@@ -1,9 +1,7 @@
 /// What the historian says about a series, a value, a stretch of time and itself: plain values.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +10,8 @@
 #include "base/time.h"
 #include "model/quality.h"
 #include "model/value.h"
+#include "store/bucket.h"
+#include "store/completeness.h"
 
 namespace lineshaft::store {
 
@@ -61,38 +61,36 @@ struct Chunk {
     double number_at(std::size_t row) const;
 };
 
-/// Samples of one tag within [start, start + resolution). Extremes, sum, first and last are of the *usable* samples:
-/// a number (bools are 0 and 1), not NaN, and not Bad; NaN where there is none.
-struct Bucket {
-    UtcTime start;
-    double min = std::numeric_limits<double>::quiet_NaN();
-    double max = std::numeric_limits<double>::quiet_NaN();
-    double first = std::numeric_limits<double>::quiet_NaN();
-    double last = std::numeric_limits<double>::quiet_NaN();
-    double sum = 0;
-    std::uint64_t count = 0;   // All samples.
-    std::uint64_t usable = 0;  // Those in min, max, sum, first, last.
-    std::uint64_t good = 0;
-    std::uint64_t uncertain = 0;  // The rest is bad.
-    Quality worst;
-    double mean() const {
-        return usable ? sum / static_cast<double>(usable) : std::numeric_limits<double>::quiet_NaN();
-    }
+/// From the first to the last time that something is said of, both included.
+struct TimeRange {
+    UtcTime from;
+    UtcTime last;
+    friend bool operator==(const TimeRange&, const TimeRange&) = default;
+};
+
+/// How long a tag had a value: text, number, or bool.
+struct StateTime {
+    Value value;
+    Duration time{};          // That it held for.
+    std::uint64_t count = 0;  // How often it was entered, or was there at the beginning.
+};
+
+/// What only rows can tell of a bucket; with Needs::Rows.
+struct BucketRows {
+    std::vector<double> percentiles;  // One for each of Query::percentiles.
+    std::vector<StateTime> states;    // Longest first.
+    Duration other_states{};          // Of values beyond states_max.
 };
 
 /// The buckets that hold samples, oldest first; empty ones are left out.
 struct Reduction {
-    Duration resolution{};
+    Duration resolution{};  // Coarser than asked where only a coarser tier was kept.
     std::vector<Bucket> buckets;
+    std::vector<BucketRows> rows;      // With Needs::Rows: one for each bucket.
     std::uint64_t damaged_blocks = 0;  // In the range, left out because their checksum failed.
-};
-
-struct Completeness {
-    std::uint64_t samples = 0;
-    std::uint64_t good = 0;
-    std::uint64_t uncertain = 0;
-    std::uint64_t bad = 0;
-    std::uint64_t damaged_blocks = 0;
+    std::vector<TimeRange> damaged;    // Where they were: the buckets there lack something.
+    std::vector<TimeRange> expired;    // Where rows have gone by retention and tiers speak.
+    double percentile_error = 0;       // Largest distance in rank of a percentile, 0: exact.
 };
 
 enum class State : std::uint8_t {

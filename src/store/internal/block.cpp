@@ -40,7 +40,7 @@ Bucket statistics(const Chunk& rows, std::size_t first, std::size_t count) {
     Bucket stats;
     for (std::size_t row = first; row < first + count; ++row) {
         if (row + 1 < first + count && rows.source_times[row + 1] == rows.source_times[row]) continue;
-        add_to_bucket(stats, rows.number_at(row), rows.qualities[row]);
+        add_basic(stats, rows.source_times[row], rows.number_at(row), rows.qualities[row]);
     }
     return stats;
 }
@@ -52,7 +52,7 @@ void write_header(const BlockHeader& header, Bytes& into) {
         return std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(stats.min);
     };
     const bool constant = stats.usable > 0 && is_min(stats.max) && is_min(stats.first) && is_min(stats.last) &&
-                          stats.sum == stats.min * static_cast<double>(stats.usable);
+                          stats.sum.value() == stats.min * static_cast<double>(stats.usable);
     ByteWriter out(into);
     out.u8(static_cast<std::uint8_t>((stats.count != header.rows ? flag_repeats : 0) |
                                      (stats.usable != stats.count ? flag_unusable : 0) |
@@ -72,7 +72,7 @@ void write_header(const BlockHeader& header, Bytes& into) {
     }
     if (stats.usable == 0) return;
     if (constant) return out.le(stats.min);
-    for (const double value : {stats.min, stats.max, stats.first, stats.last, stats.sum}) out.le(value);
+    for (const double value : {stats.min, stats.max, stats.first, stats.last, stats.sum.value()}) out.le(value);
 }
 
 void read_statistics(ByteReader& in, std::uint8_t flags, BlockHeader& header) {
@@ -94,10 +94,10 @@ void read_statistics(ByteReader& in, std::uint8_t flags, BlockHeader& header) {
     if (stats.usable == 0) return;
     if (flags & flag_constant) {
         stats.min = stats.max = stats.first = stats.last = in.le<double>();
-        stats.sum = stats.min * static_cast<double>(stats.usable);
+        stats.sum.add_product(stats.min, static_cast<double>(stats.usable));
         return;
     }
-    for (double* value : {&stats.min, &stats.max, &stats.first, &stats.last, &stats.sum}) *value = in.le<double>();
+    for (double* value : {&stats.min, &stats.max, &stats.first, &stats.last, &stats.sum.hi}) *value = in.le<double>();
 }
 
 void write_column(ValueType type, std::span<const std::uint64_t> bits, std::string_view text, ByteWriter& out) {
@@ -251,6 +251,8 @@ Result<BlockHeader> read_block_header(ByteView block) {
     header.rows = static_cast<std::uint32_t>(rows);
     header.mixed = type == type_mixed;
     header.type = header.mixed ? ValueType::Double : static_cast<ValueType>(type);
+    header.stats.first_time = header.first_time;
+    header.stats.last_time = header.last_time;
     read_statistics(in, flags, header);
     if (!in.ok() || in.left() != 0) return corrupt("the block's statistics are not as its flags say");
     return header;
@@ -274,25 +276,6 @@ Result<void> decode_block(ByteView block, const BlockHeader& header, Chunk& into
         return corrupt("the block's columns do not follow the format");
     }
     return {};
-}
-
-void add_to_bucket(Bucket& bucket, const Bucket& later) {
-    bucket.count += later.count;
-    bucket.good += later.good;
-    bucket.uncertain += later.uncertain;
-    bucket.worst = std::max(bucket.worst, later.worst);
-    if (later.usable == 0) return;
-    if (bucket.usable == 0) {
-        bucket.min = later.min;
-        bucket.max = later.max;
-        bucket.first = later.first;
-    } else {
-        bucket.min = std::min(bucket.min, later.min);
-        bucket.max = std::max(bucket.max, later.max);
-    }
-    bucket.last = later.last;
-    bucket.sum += later.sum;
-    bucket.usable += later.usable;
 }
 
 }  // namespace lineshaft::store

@@ -48,26 +48,6 @@ Result<BlockHeader> read_block_header(ByteView block);
 /// Fills `into` with the rows. Errors: Corrupt.
 Result<void> decode_block(ByteView block, const BlockHeader& header, Chunk& into);
 
-/// Adds a sample to a bucket's counts and statistics.
-inline void add_to_bucket(Bucket& bucket, double value, Quality quality) {
-    ++bucket.count;
-    bucket.good += quality.is_good();
-    bucket.uncertain += quality.is_uncertain();
-    if (quality > bucket.worst) bucket.worst = quality;
-    if (value != value || quality.is_bad()) return;
-    if (bucket.usable++ == 0) {
-        bucket.min = bucket.max = bucket.first = bucket.last = bucket.sum = value;
-        return;
-    }
-    if (value < bucket.min) bucket.min = value;
-    if (value > bucket.max) bucket.max = value;
-    bucket.last = value;
-    bucket.sum += value;
-}
-
-/// Adds a later stretch's statistics.
-void add_to_bucket(Bucket& bucket, const Bucket& later);
-
 /// Sources' own receive times are kept to the millisecond, rounded up: noise in the microseconds would cost more than
 /// the values. A sample without a time of its own keeps its receive time exactly.
 inline UtcTime kept_receive_time(UtcTime source, UtcTime receive) {

@@ -233,7 +233,7 @@ TEST(Block, StatisticsAreThoseOfTheLastRowOfEachTime) {
     EXPECT_EQ(stats.max, 7.0);
     EXPECT_EQ(stats.first, 5.0);
     EXPECT_EQ(stats.last, 6.0);
-    EXPECT_EQ(stats.sum, 18.0);
+    EXPECT_EQ(stats.sum.value(), 18.0);
 }
 
 TEST(Block, AnyFlippedBitIsDetected) {

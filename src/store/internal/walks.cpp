@@ -65,7 +65,7 @@ void Reducer::Walk::add_rows(const Piece& piece) {
     for (std::size_t row = piece.first; row < end;) {
         Bucket& bucket = bucket_of(rows.source_times[row]);
         for (; row < end && rows.source_times[row] <= bucket_last_; ++row)
-            add_to_bucket(bucket, rows.number_at(row), rows.qualities[row]);
+            add_to_bucket(bucket, rows.source_times[row], rows.number_at(row), rows.qualities[row]);
     }
 }
 
