@@ -43,6 +43,11 @@ struct HttpResponse {
     /// Instead of both: pulled piece by piece and sent chunked, as fast as the peer reads; nullopt ends it.
     /// Runs on this shard. An Error cuts the connection, so the peer sees that the answer is not whole.
     std::move_only_function<Result<std::optional<std::string>>()> pieces;
+    /// With `pieces`: how many bytes they are together. None: sent chunked. Fewer or more cut the connection.
+    std::optional<std::uint64_t> length = std::nullopt;
+    /// With `pieces`: an empty piece says that there is none yet. This keeps the task it is given and runs it, on this
+    /// shard, when there is one; without it an empty piece is asked for again soon.
+    std::move_only_function<void(Task)> when_more = nullptr;
 };
 
 /// Called exactly once, then or later, on the server's shard. Safe after the peer or the server is gone. Dropped

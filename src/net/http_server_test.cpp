@@ -412,6 +412,71 @@ TEST_F(HttpServerTest, PiecesThatFailCutTheConnectionWithoutALastChunk) {
     EXPECT_TRUE(peer->gone);
 }
 
+TEST_F(HttpServerTest, PiecesThatAreNotThereYetAreWaitedFor) {
+    Task go_on;
+    int pulled = 0;
+    desk.answer = [&](const HttpRequest&) {
+        HttpResponse response;
+        response.pieces = [&]() -> Result<std::optional<std::string>> {
+            ++pulled;
+            if (pulled == 1 || pulled == 3) return "";
+            if (pulled == 2) return "late";
+            return std::nullopt;
+        };
+        response.when_more = [&](Task task) { go_on = std::move(task); };
+        return response;
+    };
+    const auto peer = ask(get("/rows"));
+    EXPECT_EQ(pulled, 1);
+    clock.advance(300s);  // It is ours to be slow: the peer is not cut for it.
+    shard.run();
+    std::exchange(go_on, nullptr)();
+    shard.run();
+    EXPECT_EQ(pulled, 3);
+    std::exchange(go_on, nullptr)();
+    shard.run();
+    EXPECT_TRUE(peer->received.ends_with("4\r\nlate\r\n0\r\n\r\n")) << peer->received;
+}
+
+TEST_F(HttpServerTest, APeerThatGoesWhileWeAreSlowIsForgotten) {
+    Task go_on;
+    desk.answer = [&](const HttpRequest&) {
+        HttpResponse response;
+        response.pieces = []() -> Result<std::optional<std::string>> { return ""; };
+        response.when_more = [&](Task task) { go_on = std::move(task); };
+        return response;
+    };
+    const auto peer = ask(get("/rows"));
+    peer->end();
+    shard.run();
+    go_on();
+    shard.run();
+    EXPECT_EQ(server->connection_count(), 0u);
+}
+
+TEST_F(HttpServerTest, PiecesOfAToldLengthAreSentBare) {
+    int pulled = 0;
+    std::uint64_t length = 8;
+    desk.answer = [&](const HttpRequest&) {
+        HttpResponse response;
+        response.length = length;
+        response.pieces = [&]() -> Result<std::optional<std::string>> {
+            if (++pulled > 2) return std::nullopt;
+            return "four";
+        };
+        return response;
+    };
+    auto peer = ask(get("/file"));
+    EXPECT_NE(peer->received.find("Content-Length: 8\r\n"), std::string::npos);
+    EXPECT_EQ(body_of(peer->received), "fourfour");
+    for (const std::uint64_t wrong : {7, 9}) {
+        pulled = 0;
+        length = wrong;
+        peer = ask(get("/file"));
+        EXPECT_TRUE(peer->gone) << wrong;
+    }
+}
+
 TEST_F(HttpServerTest, StaticBytesAreSentAsTheyAre) {
     static const std::string page(700'000, 'p');
     desk.answer = [](const HttpRequest&) { return HttpResponse{.static_body = page}; };

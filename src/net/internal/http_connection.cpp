@@ -68,6 +68,8 @@ struct HttpConnection::Answer {
     HttpResponse response;
     std::string_view body;  // Of response.body or static_body: what is not given to the stream yet.
     BodyFraming framing = BodyFraming::Length;
+    std::uint64_t pieces_left = 0;  // Bytes, of pieces whose length was told.
+    bool waits = false;             // For the handler, not for the peer.
 };
 
 HttpConnection::HttpConnection(SessionHost& host, std::unique_ptr<Stream> stream)
@@ -92,6 +94,7 @@ void HttpConnection::on_data(ByteView bytes) {
 }
 
 void HttpConnection::on_drained() {
+    if (answer_ && answer_->waits) return;
     if (answer_) return pump();
     if (!input_.empty()) process_input_soon();
 }
@@ -252,12 +255,14 @@ void HttpConnection::answer(HttpResponse response) {
     answer.body = r.body.empty() ? r.static_body : std::string_view(r.body);
     if (!may_have_body(r.status)) {
         answer.framing = BodyFraming::None;
+    } else if (r.pieces && r.length) {
+        answer.pieces_left = *r.length;
     } else if (r.pieces) {
         answer.framing = is_http_1_0_ ? BodyFraming::UntilClose : BodyFraming::Chunked;
         if (is_http_1_0_) keeps_alive_ = false;
     }
     send(response_head(r, {.framing = answer.framing,
-                           .length = answer.body.size(),
+                           .length = r.pieces ? answer.pieces_left : answer.body.size(),
                            .keeps_alive = keeps_alive_,
                            .is_http_1_0 = is_http_1_0_,
                            .date = host_.date()}));
@@ -301,22 +306,40 @@ bool HttpConnection::pump_pieces() {
             cut();  // Without its last chunk the peer sees that the answer is not whole.
             return false;
         }
+        const bool has_length = answer_->response.length.has_value() && answer_->framing == BodyFraming::Length;
+        const bool is_short = !*piece && answer_->pieces_left > 0;
+        const bool is_long = *piece && (*piece)->size() > answer_->pieces_left;
+        if (has_length && (is_short || is_long)) {
+            cut();
+            return false;
+        }
         if (!*piece) {
             if (is_chunked) send("0\r\n\r\n");
             return true;
         }
         const std::string& bytes = **piece;
-        if (bytes.empty()) {  // Nothing at hand: ask again when others have had their turn.
-            host_.shard().defer([self = self_] {
-                if (*self && (*self)->answer_) (*self)->pump();
-            });
+        if (bytes.empty()) {
+            wait_for_pieces();
             return false;
         }
+        if (has_length) answer_->pieces_left -= bytes.size();
         if (is_chunked) send(fmt::format("{:x}\r\n", bytes.size()));
         send(bytes);
         if (is_chunked) send("\r\n");
     }
     return false;
+}
+
+/// Nothing at hand: go on when the handler says so, or when others have had their turn.
+void HttpConnection::wait_for_pieces() {
+    auto go_on = [self = self_] {
+        if (!*self || !(*self)->answer_) return;
+        (*self)->answer_->waits = false;
+        (*self)->pump();
+    };
+    if (!answer_->response.when_more) return host_.shard().defer(std::move(go_on));
+    answer_->waits = true;
+    answer_->response.when_more(std::move(go_on));
 }
 
 void HttpConnection::finish_answer() {
@@ -400,7 +423,8 @@ void HttpConnection::on_body_deadline() {
 
 void HttpConnection::on_write_deadline() {
     const std::uint64_t taken = sent_bytes_ - stream_->unsent_bytes();
-    if (taken > progress_bytes_) {
+    const bool waits_for_us = answer_ && answer_->waits && stream_->unsent_bytes() == 0;
+    if (taken > progress_bytes_ || waits_for_us) {
         progress_bytes_ = taken;
         return set_deadline(host_.options().write_timeout);
     }

@@ -44,6 +44,7 @@ private:
     void answer(HttpResponse response);
     void pump();
     bool pump_pieces();
+    void wait_for_pieces();
     void pump_body();
     void finish_answer();
     void refuse(const HttpFailure& failure);
