@@ -1,11 +1,11 @@
 // Trucks as TSBS's iot set has them: positions and engine values that wander, 5 % of the lines late.
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "load/crowd.h"
 #include "load/load.h"
 #include "load/report.h"
 #include "load/sockets.h"
@@ -85,92 +85,6 @@ std::vector<std::string> make_requests(const LinesOptions& options) {
     return requests;
 }
 
-/// One connection: sends a request, reads its answer, takes the next.
-struct Sender {
-    int socket = -1;
-    const std::string* request = nullptr;
-    std::size_t sent = 0;
-    std::int64_t begun_ns = 0;
-    std::string answer;
-    bool wants_to_write = false;
-};
-
-class Crowd {
-public:
-    Crowd(const LinesOptions& options, const std::vector<std::string>& requests, Run& run)
-        : requests_(requests), run_(run), senders_(options.connections) {
-        for (std::size_t i = 0; i < senders_.size(); ++i) {
-            senders_[i].socket = connect_to(options.port);
-            poller_.add(senders_[i].socket, i);
-        }
-    }
-
-    void send_all() {
-        for (std::size_t i = 0; i < senders_.size(); ++i) begin_next(i);
-        while (done_ < requests_.size()) poller_.wait([this](std::uint64_t i) { visit(i); });
-    }
-
-private:
-    void begin_next(std::size_t i) {
-        Sender& sender = senders_[i];
-        sender.request = next_ < requests_.size() ? &requests_[next_++] : nullptr;
-        sender.sent = 0;
-        sender.begun_ns = now_ns();
-        if (sender.request) push(i);
-    }
-
-    void push(std::size_t i) {
-        Sender& sender = senders_[i];
-        while (sender.sent < sender.request->size()) {
-            const std::size_t sent = send_some(sender.socket, std::span(*sender.request).subspan(sender.sent));
-            if (sent == 0) break;
-            sender.sent += sent;
-        }
-        const bool wants = sender.sent < sender.request->size();
-        if (wants != sender.wants_to_write)
-            poller_.change(sender.socket, i, wants ? Interest::ReadWrite : Interest::Read);
-        sender.wants_to_write = wants;
-    }
-
-    void visit(std::size_t i) {
-        Sender& sender = senders_[i];
-        char buffer[8192];
-        bool closed = false;
-        if (const std::size_t got = receive_some(sender.socket, buffer, closed)) sender.answer.append(buffer, got);
-        if (closed) give_up("the server has closed the connection");
-        if (sender.wants_to_write) push(i);
-        take_answer(i);
-    }
-
-    /// Every server here answers with Content-Length, or 204 without a body.
-    void take_answer(std::size_t i) {
-        Sender& sender = senders_[i];
-        const std::size_t end = sender.answer.find("\r\n\r\n");
-        if (end == std::string::npos) return;
-        std::string head = sender.answer.substr(0, end);
-        std::ranges::transform(head, head.begin(), [](unsigned char c) { return std::tolower(c); });
-        std::size_t body = 0;
-        if (const auto at = head.find("content-length: "); at != std::string::npos)
-            std::from_chars(head.data() + at + 16, head.data() + head.size(), body);
-        if (sender.answer.size() < end + 4 + body) return;
-        if (head.find(" 204") != head.find(' ')) {
-            ++run_.refused;
-            if (run_.refused == 1) fmt::print(stderr, "{}\n", sender.answer);
-        }
-        run_.latency_ns.push_back(now_ns() - sender.begun_ns);
-        sender.answer.clear();
-        ++done_;
-        begin_next(i);
-    }
-
-    const std::vector<std::string>& requests_;
-    Run& run_;
-    std::vector<Sender> senders_;
-    Poller poller_;
-    std::size_t next_ = 0;
-    std::size_t done_ = 0;
-};
-
 }  // namespace
 
 void send_lines(const LinesOptions& options) {
@@ -179,12 +93,8 @@ void send_lines(const LinesOptions& options) {
     run.requests = requests.size();
     run.values = options.requests * options.lines_per_request * fields_per_line;
     for (const std::string& request : requests) run.bytes += request.size();
-    Crowd crowd(options, requests, run);
-    const double cpu = cpu_seconds();
-    const std::int64_t begun = now_ns();
-    crowd.send_all();
-    run.seconds = static_cast<double>(now_ns() - begun) / 1e9;
-    run.cpu_s = cpu_seconds() - cpu;
+    HeldRequests held(requests);
+    send_requests(options.port, options.connections, held, run);
     report(std::move(run));
 }
 

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "load/rows.h"
+
 namespace lineshaft::bench {
 
 /// Readings of trucks as line protocol over HTTP; eight fields a line, each truck speaks every ten seconds.
@@ -25,6 +27,28 @@ struct LinesOptions {
     std::int64_t end_s = 0;    // Time of the last reading, seconds since 1970.
 };
 void send_lines(const LinesOptions& options);
+
+/// Rows of machines as line protocol over HTTP: made beforehand, or while they are sent.
+struct SendRowsOptions {
+    RowsOptions rows;
+    std::uint16_t port = 0;
+    std::string path = "/write?precision=ns";
+    std::string form = "lines";  // Or "tabs", each request with rows of one table.
+    std::vector<std::string> headers;
+    std::size_t connections = 4;
+    std::size_t lines_per_request = 5000;
+    bool stream = false;
+    double values_per_s = 0;  // Streamed at this rate, latencies from when a request was due; 0: as fast as it goes.
+};
+void send_rows(const SendRowsOptions& options);
+
+/// The same rows as text on stdout; what was made goes to stderr.
+struct WriteRowsOptions {
+    RowsOptions rows;
+    std::string form = "lines";  // Or "tabs" (seconds since 1970), "tabs-iso".
+    std::string table;           // Only this one; "keys" is the table of keys. Empty: all.
+};
+void write_rows(const WriteRowsOptions& options);
 
 /// One value a message from many connections, each with a window of unacknowledged messages.
 struct MqttOptions {

@@ -21,6 +21,37 @@ int main(int argc, char** argv) {
     command->add_option("--end", lines.end_s)->required();
     command->callback([&] { send_lines(lines); });
 
+    const auto add_rows = [](CLI::App* to, RowsOptions& rows) {
+        to->add_option("--set", rows.set)->check(CLI::IsMember({"tsbs", "plant"}));
+        to->add_option("--machines", rows.machines);
+        to->add_option("--hours", rows.hours);
+        to->add_option("--period", rows.period_s);
+        to->add_option("--start", rows.start_s);
+        to->add_option("--seed", rows.seed);
+        to->add_option("--jitter", rows.jitter_ms);
+        to->add_flag("!--in-order", rows.disorder);
+        to->add_flag("!--whole-names", rows.missing_names);
+    };
+    SendRowsOptions send;
+    command = app.add_subcommand("send", "Rows of trucks or of a plant as line protocol over HTTP");
+    add_rows(command, send.rows);
+    command->add_option("--port", send.port)->required();
+    command->add_option("--path", send.path);
+    command->add_option("--form", send.form)->check(CLI::IsMember({"lines", "tabs"}));
+    command->add_option("--header", send.headers);
+    command->add_option("--connections", send.connections);
+    command->add_option("--lines", send.lines_per_request);
+    command->add_flag("--stream", send.stream);
+    command->add_option("--rate", send.values_per_s, "values/s; only with --stream");
+    command->callback([&] { send_rows(send); });
+
+    WriteRowsOptions write;
+    command = app.add_subcommand("write", "The same rows as text on stdout");
+    add_rows(command, write.rows);
+    command->add_option("--form", write.form)->check(CLI::IsMember({"lines", "tabs", "tabs-iso"}));
+    command->add_option("--table", write.table);
+    command->callback([&] { write_rows(write); });
+
     MqttOptions mqtt;
     command = app.add_subcommand("mqtt", "Publishers");
     command->add_option("--port", mqtt.port)->required();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace lineshaft::bench {
@@ -13,6 +14,7 @@ struct Run {
     std::uint64_t bytes = 0;
     double seconds = 0;
     double cpu_s = 0;                      // Of the sender, while it sent.
+    std::string made = "null";             // Counts and sums of what was made, as JSON.
     std::vector<std::int64_t> latency_ns;  // From handing a request to the kernel to its acknowledgement.
 };
 void report(Run run);

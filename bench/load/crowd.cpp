@@ -1,0 +1,122 @@
+#include "load/crowd.h"
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "load/sockets.h"
+
+namespace lineshaft::bench {
+namespace {
+
+struct Sender {
+    int socket = -1;
+    std::string own;
+    const std::string* request = nullptr;
+    std::size_t sent = 0;
+    std::int64_t begun_ns = 0;
+    std::string answer;
+    bool wants_to_write = false;
+};
+
+void sleep_until(std::int64_t due_ns) {
+    const timespec due{.tv_sec = due_ns / 1'000'000'000, .tv_nsec = due_ns % 1'000'000'000};
+    ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, nullptr);
+}
+
+class Crowd {
+public:
+    Crowd(std::uint16_t port, std::size_t connections, Requests& requests, Run& run)
+        : requests_(requests), run_(run), senders_(connections) {
+        for (std::size_t i = 0; i < senders_.size(); ++i) {
+            senders_[i].socket = connect_to(port);
+            poller_.add(senders_[i].socket, i);
+        }
+    }
+
+    void send_all() {
+        for (std::size_t i = 0; i < senders_.size(); ++i) begin_next(i);
+        while (under_way_ > 0) poller_.wait([this](std::uint64_t i) { visit(i); });
+    }
+
+private:
+    void begin_next(std::size_t i) {
+        Sender& sender = senders_[i];
+        std::int64_t due = 0;
+        sender.request = requests_.next(sender.own, due);
+        sender.sent = 0;
+        if (!sender.request) return;
+        ++under_way_;
+        if (due > now_ns()) sleep_until(due);
+        sender.begun_ns = due != 0 ? due : now_ns();
+        push(i);
+    }
+
+    void push(std::size_t i) {
+        Sender& sender = senders_[i];
+        while (sender.sent < sender.request->size()) {
+            const std::size_t sent = send_some(sender.socket, std::span(*sender.request).subspan(sender.sent));
+            if (sent == 0) break;
+            sender.sent += sent;
+        }
+        const bool wants = sender.sent < sender.request->size();
+        if (wants != sender.wants_to_write)
+            poller_.change(sender.socket, i, wants ? Interest::ReadWrite : Interest::Read);
+        sender.wants_to_write = wants;
+    }
+
+    void visit(std::size_t i) {
+        Sender& sender = senders_[i];
+        char buffer[8192];
+        bool closed = false;
+        if (const std::size_t got = receive_some(sender.socket, buffer, closed)) sender.answer.append(buffer, got);
+        if (closed) give_up("the server has closed the connection");
+        if (sender.wants_to_write) push(i);
+        take_answer(i);
+    }
+
+    /// Every server here answers with Content-Length, in chunks, or 204 without a body.
+    void take_answer(std::size_t i) {
+        Sender& sender = senders_[i];
+        const std::size_t end = sender.answer.find("\r\n\r\n");
+        if (end == std::string::npos) return;
+        std::string head = sender.answer.substr(0, end);
+        std::ranges::transform(head, head.begin(), [](unsigned char c) { return std::tolower(c); });
+        std::size_t body = 0;
+        if (const auto at = head.find("content-length: "); at != std::string::npos)
+            std::from_chars(head.data() + at + 16, head.data() + head.size(), body);
+        if (sender.answer.size() < end + 4 + body) return;
+        if (head.find("transfer-encoding: chunked") != std::string::npos && !sender.answer.ends_with("0\r\n\r\n"))
+            return;
+        if (head.find(" 20") != head.find(' ')) {
+            ++run_.refused;
+            if (run_.refused == 1) fmt::print(stderr, "{}\n", sender.answer);
+        }
+        run_.latency_ns.push_back(now_ns() - sender.begun_ns);
+        sender.answer.clear();
+        --under_way_;
+        begin_next(i);
+    }
+
+    Requests& requests_;
+    Run& run_;
+    std::vector<Sender> senders_;
+    Poller poller_;
+    std::size_t under_way_ = 0;
+};
+
+}  // namespace
+
+void send_requests(std::uint16_t port, std::size_t connections, Requests& requests, Run& run) {
+    Crowd crowd(port, connections, requests, run);
+    const double cpu = cpu_seconds();
+    const std::int64_t begun = now_ns();
+    crowd.send_all();
+    run.seconds = static_cast<double>(now_ns() - begun) / 1e9;
+    run.cpu_s = cpu_seconds() - cpu;
+}
+
+}  // namespace lineshaft::bench
