@@ -3,101 +3,124 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
+#include <numeric>
 #include <vector>
 
+#include <zstd.h>
+
 #include "base/assert.h"
+#include "store/internal/block_header.h"
 #include "store/internal/ints.h"
+#include "store/internal/lanes.h"
 #include "store/internal/values.h"
 
 namespace lineshaft::store {
 namespace {
 
-constexpr std::uint8_t flag_repeats = 1;
-constexpr std::uint8_t flag_unusable = 2;
-constexpr std::uint8_t flag_quality = 4;
-constexpr std::uint8_t flag_constant = 8;
-constexpr std::uint8_t flags_known = 15;
-constexpr std::uint8_t type_mixed = 0;
 constexpr std::size_t prefix_bytes = 4 + 4 + 2;
 constexpr std::int64_t ns_per_ms = 1'000'000;
+constexpr int cold_level = 9;
+// Columns of as many rows as there may be, none of them shorter for being packed, and their texts.
+constexpr std::size_t body_bytes_max = block_rows_max * 64 + 4 * block_text_bytes_max;
 
 using Ints = std::vector<std::int64_t>;
 
 std::int64_t floor_ms(UtcTime time) { return time.ns() / ns_per_ms - (time.ns() % ns_per_ms < 0 ? 1 : 0); }
 
-std::int64_t encode_receive(UtcTime source, UtcTime receive) {
+/// Whole milliseconds after `since`; 0 is kept for rows whose receive time is their source time.
+std::int64_t encode_receive(UtcTime source, UtcTime receive, std::int64_t since_ms) {
     if (source == receive) return 0;
-    return static_cast<std::int64_t>(1 + zigzag(floor_ms(receive) - floor_ms(source)));
+    return static_cast<std::int64_t>(1 + zigzag(floor_ms(receive) - since_ms));
 }
 
-UtcTime decode_receive(UtcTime source, std::int64_t code) {
+UtcTime decode_receive(UtcTime source, std::int64_t code, std::int64_t since_ms) {
     if (code == 0) return source;
-    const std::int64_t ms = wrapping_add(floor_ms(source), unzigzag(static_cast<std::uint64_t>(code) - 1));
+    const std::int64_t ms = wrapping_add(since_ms, unzigzag(static_cast<std::uint64_t>(code) - 1));
     return UtcTime(static_cast<std::int64_t>(static_cast<std::uint64_t>(ms) * ns_per_ms));
 }
 
-Bucket statistics(const Chunk& rows, std::size_t first, std::size_t count) {
+/// Rows [first, first + count) of a chunk.
+struct Rows {
+    const Chunk& chunk;
+    std::size_t first;
+    std::size_t count;
+    std::span<const UtcTime> times() const { return std::span(chunk.source_times).subspan(first, count); }
+    std::span<const UtcTime> receives() const { return std::span(chunk.receive_times).subspan(first, count); }
+    std::span<const ValueType> types() const { return std::span(chunk.types).subspan(first, count); }
+    std::span<const std::uint64_t> bits() const { return std::span(chunk.bits).subspan(first, count); }
+    std::span<const Quality> qualities() const { return std::span(chunk.qualities).subspan(first, count); }
+};
+
+/// Extremes and sum of values none of which is NaN, four at a time: a double-double sum is a long chain of additions.
+void add_values(Bucket& bucket, std::span<const double> values) {
+    std::array<Sum, 4> sums{};
+    double least = values[0];
+    double most = values[0];
+    std::size_t i = 0;
+    for (; i + 4 <= values.size(); i += 4) {
+        for (std::size_t k = 0; k < 4; ++k) {
+            const double value = values[i + k];
+            sums[k].add(value);
+            least = value < least ? value : least;
+            most = value > most ? value : most;
+        }
+    }
+    for (; i < values.size(); ++i) {
+        sums[0].add(values[i]);
+        least = values[i] < least ? values[i] : least;
+        most = values[i] > most ? values[i] : most;
+    }
+    if (bucket.usable == 0) {
+        bucket.min = least;
+        bucket.max = most;
+        bucket.first = values.front();
+    } else {
+        if (least < bucket.min) bucket.min = least;
+        if (most > bucket.max) bucket.max = most;
+    }
+    bucket.last = values.back();
+    bucket.usable += values.size();
+    for (const Sum& sum : sums) bucket.sum.add(sum);
+}
+
+Bucket statistics(const Rows& rows, ValueType type, bool mixed) {
     Bucket stats;
-    for (std::size_t row = first; row < first + count; ++row) {
-        if (row + 1 < first + count && rows.source_times[row + 1] == rows.source_times[row]) continue;
-        add_basic(stats, rows.source_times[row], rows.number_at(row), rows.qualities[row]);
+    const auto times = rows.times();
+    std::vector<double> values(rows.count);
+    std::memcpy(values.data(), rows.bits().data(), rows.count * sizeof(double));
+    const bool plain = type == ValueType::Double && !mixed &&
+                       std::ranges::all_of(rows.qualities(), [](Quality quality) { return quality.code() == 0; }) &&
+                       std::ranges::adjacent_find(times) == times.end() &&
+                       std::ranges::none_of(values, [](double value) { return value != value; });
+    if (plain) {
+        stats.first_time = times.front();
+        stats.last_time = times.back();
+        stats.count = stats.good = rows.count;
+        add_values(stats, values);
+        return stats;
+    }
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        if (i + 1 < rows.count && times[i + 1] == times[i]) continue;
+        add_basic(stats, times[i], rows.chunk.number_at(rows.first + i), rows.qualities()[i]);
     }
     return stats;
 }
 
-void write_header(const BlockHeader& header, Bytes& into) {
-    const Bucket& stats = header.stats;
-    const bool quality = stats.worst.code() != 0;
-    const auto is_min = [&stats](double value) {
-        return std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(stats.min);
-    };
-    const bool constant = stats.usable > 0 && is_min(stats.max) && is_min(stats.first) && is_min(stats.last) &&
-                          stats.sum.value() == stats.min * static_cast<double>(stats.usable);
-    ByteWriter out(into);
-    out.u8(static_cast<std::uint8_t>((stats.count != header.rows ? flag_repeats : 0) |
-                                     (stats.usable != stats.count ? flag_unusable : 0) |
-                                     (quality ? flag_quality : 0) | (constant ? flag_constant : 0)));
-    out.u8(header.mixed ? type_mixed : static_cast<std::uint8_t>(header.type));
-    out.varint(header.tag.value());
-    out.varint(header.body_bytes);
-    out.varint(header.rows);
-    out.le(header.first_time.ns());
-    out.varint(static_cast<std::uint64_t>(wrapping_sub(header.last_time.ns(), header.first_time.ns())));
-    if (stats.count != header.rows) out.varint(header.rows - stats.count);
-    if (stats.usable != stats.count) out.varint(stats.count - stats.usable);
-    if (quality) {
-        out.varint(stats.count - stats.good);
-        out.varint(stats.uncertain);
-        out.le(stats.worst.code());
+/// The coarsest unit that all times are whole numbers of.
+std::uint8_t unit_of(std::span<const UtcTime> times) {
+    std::uint64_t divisor = 0;
+    std::uint64_t step = 0;
+    const auto first = static_cast<std::uint64_t>(times.front().ns());
+    const std::uint64_t size = times.front().ns() < 0 ? 0 - first : first;
+    divisor = std::gcd(size, std::uint64_t{1'000'000'000});
+    for (std::size_t i = 1; i < times.size() && divisor > 1; ++i) {
+        const auto now = static_cast<std::uint64_t>(times[i].ns()) - static_cast<std::uint64_t>(times[i - 1].ns());
+        if (now == step) continue;
+        step = now;
+        divisor = std::gcd(divisor, now);
     }
-    if (stats.usable == 0) return;
-    if (constant) return out.le(stats.min);
-    for (const double value : {stats.min, stats.max, stats.first, stats.last, stats.sum.value()}) out.le(value);
-}
-
-void read_statistics(ByteReader& in, std::uint8_t flags, BlockHeader& header) {
-    Bucket& stats = header.stats;
-    const std::uint64_t repeats = flags & flag_repeats ? in.varint() : 0;
-    if (repeats >= header.rows) return in.fail();
-    stats.count = header.rows - repeats;
-    const std::uint64_t unusable = flags & flag_unusable ? in.varint() : 0;
-    if (unusable > stats.count) return in.fail();
-    stats.usable = stats.count - unusable;
-    stats.good = stats.count;
-    if (flags & flag_quality) {
-        const std::uint64_t not_good = in.varint();
-        stats.uncertain = in.varint();
-        stats.worst = Quality(in.le<std::uint32_t>());
-        if (not_good > stats.count || stats.uncertain > not_good) return in.fail();
-        stats.good = stats.count - not_good;
-    }
-    if (stats.usable == 0) return;
-    if (flags & flag_constant) {
-        stats.min = stats.max = stats.first = stats.last = in.le<double>();
-        stats.sum.add_product(stats.min, static_cast<double>(stats.usable));
-        return;
-    }
-    for (double* value : {&stats.min, &stats.max, &stats.first, &stats.last, &stats.sum.hi}) *value = in.le<double>();
+    return divisor % 1'000'000'000 == 0 ? 3 : divisor % 1'000'000 == 0 ? 2 : divisor % 1'000 == 0 ? 1 : 0;
 }
 
 void write_column(ValueType type, std::span<const std::uint64_t> bits, std::string_view text, ByteWriter& out) {
@@ -125,28 +148,98 @@ void read_column(ByteReader& in, ValueType type, std::span<std::uint64_t> bits, 
 
 constexpr std::array all_types = {ValueType::Bool, ValueType::Int, ValueType::Double, ValueType::String};
 
-void write_body(const BlockHeader& header, const Chunk& rows, std::size_t first, Bytes& into) {
-    ByteWriter out(into);
-    const std::size_t count = header.rows;
-    const auto types = std::span(rows.types).subspan(first, count);
-    const auto bits = std::span(rows.bits).subspan(first, count);
-    Ints numbers(count);
-    const auto write = [&](auto number_of) {
-        for (std::size_t i = 0; i < count; ++i) numbers[i] = number_of(first + i);
-        encode_ints(numbers, out);
-    };
-    if (header.mixed) write([&](std::size_t row) { return static_cast<std::int64_t>(rows.types[row]); });
-    write([&](std::size_t row) { return rows.source_times[row].ns(); });
-    write([&](std::size_t row) { return encode_receive(rows.source_times[row], rows.receive_times[row]); });
-    write([&](std::size_t row) { return static_cast<std::int64_t>(rows.qualities[row].code()); });
-    if (!header.mixed) return write_column(header.type, bits, rows.text, out);
+void write_values(const BlockHeader& header, const Rows& rows, ByteWriter& out) {
+    if (header.flags & flag_uniform) return;
+    if (!header.mixed) return write_column(header.type, rows.bits(), rows.chunk.text, out);
     for (const ValueType type : all_types) {
         std::vector<std::uint64_t> part;
-        for (std::size_t i = 0; i < count; ++i) {
-            if (types[i] == type) part.push_back(bits[i]);
+        for (std::size_t i = 0; i < rows.count; ++i) {
+            if (rows.types()[i] == type) part.push_back(rows.bits()[i]);
         }
-        write_column(type, part, rows.text, out);
+        write_column(type, part, rows.chunk.text, out);
     }
+}
+
+void write_times(const BlockHeader& header, const Rows& rows, Ints& numbers, ByteWriter& out) {
+    const auto first = static_cast<std::uint64_t>(header.first_time.ns());
+    const auto write = [&](auto unit) {
+        for (std::size_t i = 0; i < rows.count; ++i)
+            numbers[i] = static_cast<std::int64_t>((static_cast<std::uint64_t>(rows.times()[i].ns()) - first) / unit);
+    };
+    // Constants, so that no division is left.
+    switch (header.unit) {
+        case 3: write(std::uint64_t{1'000'000'000}); break;
+        case 2: write(std::uint64_t{1'000'000}); break;
+        case 1: write(std::uint64_t{1'000}); break;
+        default: write(std::uint64_t{1}); break;
+    }
+    encode_ints(numbers, out);
+}
+
+/// After each row's source time, or after the first: the shorter, which is told by the flag.
+void write_receives(BlockHeader& header, const Rows& rows, Ints& numbers, Bytes& into) {
+    constexpr std::size_t worth_another_try = 64;
+    const auto write = [&](auto since_ms, Bytes& to) {
+        for (std::size_t i = 0; i < rows.count; ++i)
+            numbers[i] = encode_receive(rows.times()[i], rows.receives()[i], since_ms(rows.times()[i]));
+        ByteWriter out(to);
+        encode_ints(numbers, out);
+    };
+    Bytes after_source;
+    write(floor_ms, after_source);
+    const std::int64_t first_ms = floor_ms(header.first_time);
+    if (after_source.size() > worth_another_try) {
+        Bytes after_first;
+        write([first_ms](UtcTime) { return first_ms; }, after_first);
+        if (after_first.size() < after_source.size()) {
+            header.flags |= flag_received_at;
+            return ByteWriter(into).bytes(after_first);
+        }
+    }
+    ByteWriter(into).bytes(after_source);
+}
+
+void write_body(BlockHeader& header, const Rows& rows, Bytes& into) {
+    ByteWriter out(into);
+    Ints numbers(rows.count);
+    if (header.mixed) {
+        std::ranges::transform(rows.types(), numbers.begin(),
+                               [](ValueType type) { return static_cast<std::int64_t>(type); });
+        encode_ints(numbers, out);
+    }
+    write_times(header, rows, numbers, out);
+    std::ranges::transform(rows.qualities(), numbers.begin(),
+                           [](Quality quality) { return static_cast<std::int64_t>(quality.code()); });
+    encode_ints(numbers, out);
+    write_values(header, rows, out);
+    write_receives(header, rows, numbers, into);
+}
+
+/// zstd over the columns where it is smaller.
+void pack_cold(BlockHeader& header, Bytes& body) {
+    Bytes packed(ZSTD_compressBound(body.size()));
+    const std::size_t bytes = ZSTD_compress(packed.data(), packed.size(), body.data(), body.size(), cold_level);
+    if (ZSTD_isError(bytes) || bytes + 4 >= body.size()) return;
+    header.flags |= flag_packed;
+    Bytes whole;
+    ByteWriter out(whole);
+    out.varint(body.size());
+    out.bytes(ByteView(packed).first(bytes));
+    body = std::move(whole);
+}
+
+/// The columns: the body itself, or what its zstd frame holds. Empty when it is no such frame.
+ByteView columns_of(ByteView body, const BlockHeader& header, Bytes& unpacked) {
+    if (!(header.flags & flag_packed) || !(header.flags & flag_version_2)) return body;
+    ByteReader in(body);
+    const std::uint64_t bytes = in.varint();
+    const ByteView frame = in.bytes(in.left());
+    if (!in.ok() || bytes > body_bytes_max || ZSTD_getFrameContentSize(frame.data(), frame.size()) != bytes)
+        return {};
+    unpacked.resize(bytes);
+    const std::size_t got = ZSTD_decompress(unpacked.data(), unpacked.size(), frame.data(), frame.size());
+    if (ZSTD_isError(got) || got != bytes) return {};
+    return unpacked;
 }
 
 void read_types(ByteReader& in, const BlockHeader& header, Ints& numbers, Chunk& into) {
@@ -163,6 +256,9 @@ void read_types(ByteReader& in, const BlockHeader& header, Ints& numbers, Chunk&
 }
 
 void read_values(ByteReader& in, const BlockHeader& header, Chunk& into) {
+    if (!in.ok()) return;
+    if (header.flags & flag_uniform)
+        return into.bits.assign(header.rows, std::bit_cast<std::uint64_t>(header.stats.min));
     into.bits.resize(header.rows);
     if (!header.mixed) return read_column(in, header.type, into.bits, into.text);
     for (const ValueType type : all_types) {
@@ -176,46 +272,79 @@ void read_values(ByteReader& in, const BlockHeader& header, Chunk& into) {
     }
 }
 
-void read_times(ByteReader& in, const BlockHeader& header, Ints& numbers, Chunk& into) {
-    const std::size_t count = header.rows;
-    into.source_times.resize(count);
-    into.receive_times.resize(count);
+/// Source times in ns; they do not fall and begin and end as the header says.
+void read_times(ByteReader& in, const BlockHeader& header, std::span<std::int64_t> numbers) {
     decode_ints(in, numbers);
-    if (!in.ok() || numbers.front() != header.first_time.ns() || numbers.back() != header.last_time.ns())
-        return in.fail();
-    bool falls = false;
-    for (std::size_t i = 0; i < count; ++i) {
-        into.source_times[i] = UtcTime(numbers[i]);
-        falls |= i > 0 && numbers[i] < numbers[i - 1];
+    if (!in.ok()) return;
+    if (header.flags & flag_version_2) {
+        const auto first = static_cast<std::uint64_t>(header.first_time.ns());
+        const auto unit = static_cast<std::uint64_t>(ns_of_unit(header.unit));
+        for (std::int64_t& number : numbers)
+            number = static_cast<std::int64_t>(first + static_cast<std::uint64_t>(number) * unit);
     }
-    if (falls) return in.fail();
+    bool falls = numbers.front() != header.first_time.ns() || numbers.back() != header.last_time.ns();
+    for (std::size_t i = 1; i < numbers.size(); ++i) falls |= numbers[i] < numbers[i - 1];
+    if (falls) in.fail();
+}
+
+void read_receives(ByteReader& in, const BlockHeader& header, Ints& numbers, Chunk& into) {
     decode_ints(in, numbers);
-    for (std::size_t i = 0; i < count; ++i) into.receive_times[i] = decode_receive(into.source_times[i], numbers[i]);
+    if (!in.ok()) return;
+    into.receive_times.resize(header.rows);
+    const bool received_at = (header.flags & flag_received_at) != 0;
+    const std::int64_t first_ms = floor_ms(header.first_time);
+    for (std::size_t i = 0; i < header.rows; ++i) {
+        const UtcTime source = into.source_times[i];
+        into.receive_times[i] = decode_receive(source, numbers[i], received_at ? first_ms : floor_ms(source));
+    }
+}
+
+void read_qualities(ByteReader& in, const BlockHeader& header, Ints& numbers, Chunk& into) {
+    decode_ints(in, numbers);
+    into.qualities.resize(header.rows);
+    for (std::size_t i = 0; i < header.rows; ++i) into.qualities[i] = Quality(static_cast<std::uint32_t>(numbers[i]));
 }
 
 std::unexpected<Error> corrupt(const char* what) { return fail(ErrorCode::Corrupt, what); }
 
+Result<ByteView> checked_body(ByteView block, const BlockHeader& header) {
+    ASSERT(header.body_offset + header.body_bytes <= block.size());
+    const ByteView body = block.subspan(header.body_offset, header.body_bytes);
+    if (crc32c(body) != load_le<std::uint32_t>(block.data() + 4)) return corrupt("the block fails its checksum");
+    return body;
+}
+
+constexpr const char* not_the_format = "the block's columns do not follow the format";
+
 }  // namespace
 
-BlockHeader encode_block(TagId tag, const Chunk& rows, std::size_t first, std::size_t count, Bytes& into) {
-    ASSERT(count > 0 && count <= block_rows_max && first + count <= rows.size());
+BlockHeader encode_block(TagId tag, const Chunk& chunk, std::size_t first, std::size_t count, Bytes& into,
+                         Effort effort) {
+    ASSERT(count > 0 && count <= block_rows_max && first + count <= chunk.size());
+    const Rows rows{chunk, first, count};
     BlockHeader header;
     header.tag = tag;
     header.rows = static_cast<std::uint32_t>(count);
-    header.type = rows.types[first];
-    const auto types = std::span(rows.types).subspan(first, count);
-    header.mixed = std::ranges::any_of(types, [&](ValueType type) { return type != header.type; });
-    header.first_time = rows.source_times[first];
-    header.last_time = rows.source_times[first + count - 1];
-    header.stats = statistics(rows, first, count);
+    header.type = rows.types()[0];
+    header.mixed = std::ranges::any_of(rows.types(), [&](ValueType type) { return type != header.type; });
+    header.first_time = rows.times().front();
+    header.last_time = rows.times().back();
+    header.unit = unit_of(rows.times());
+    header.stats = statistics(rows, header.type, header.mixed);
+    const auto is_first = [&](std::uint64_t bits) { return bits == rows.bits()[0]; };
+    if (header.type == ValueType::Double && !header.mixed && is_constant(header.stats) &&
+        is_first(std::bit_cast<std::uint64_t>(header.stats.min)) && std::ranges::all_of(rows.bits(), is_first))
+        header.flags |= flag_uniform;
 
     Bytes body;
     body.reserve(count * 4);
-    write_body(header, rows, first, body);
+    write_body(header, rows, body);
+    if (effort == Effort::Cold) pack_cold(header, body);
     header.body_bytes = body.size();
     Bytes head;
-    ByteWriter(head).le(std::uint16_t{0});
-    write_header(header, head);
+    ByteWriter head_out(head);
+    head_out.le(std::uint16_t{0});
+    write_block_header(header, head_out);
     store_le(head.data(), static_cast<std::uint16_t>(head.size() - 2));
     header.body_offset = 8 + head.size();
 
@@ -233,49 +362,88 @@ Result<BlockHeader> read_block_header(ByteView block) {
     if (header_bytes > block.size() - prefix_bytes) return corrupt("the block ends within its header");
     if (crc32c(block.subspan(8, 2 + header_bytes)) != load_le<std::uint32_t>(block.data()))
         return corrupt("the block's header fails its checksum");
-
     ByteReader in(block.subspan(prefix_bytes, header_bytes));
-    BlockHeader header;
-    const std::uint8_t flags = in.u8();
-    const std::uint8_t type = in.u8();
-    header.tag = TagId(in.varint());
-    header.body_bytes = in.varint();
-    const std::uint64_t rows = in.varint();
-    header.first_time = UtcTime(in.le<std::int64_t>());
-    header.last_time =
-        UtcTime(static_cast<std::int64_t>(static_cast<std::uint64_t>(header.first_time.ns()) + in.varint()));
+    BlockHeader header = read_block_header(in);
     header.body_offset = prefix_bytes + header_bytes;
-    if (!in.ok() || rows == 0 || rows > block_rows_max || type > 4 || (flags & ~flags_known) != 0 ||
-        header.last_time < header.first_time || header.body_bytes > block.size() - header.body_offset)
+    if (!in.ok() || in.left() != 0 || header.body_bytes > block.size() - header.body_offset)
         return corrupt("the block's header is not one");
-    header.rows = static_cast<std::uint32_t>(rows);
-    header.mixed = type == type_mixed;
-    header.type = header.mixed ? ValueType::Double : static_cast<ValueType>(type);
-    header.stats.first_time = header.first_time;
-    header.stats.last_time = header.last_time;
-    read_statistics(in, flags, header);
-    if (!in.ok() || in.left() != 0) return corrupt("the block's statistics are not as its flags say");
     return header;
 }
 
 Result<void> decode_block(ByteView block, const BlockHeader& header, Chunk& into) {
-    ASSERT(header.body_offset + header.body_bytes <= block.size());
-    const ByteView body = block.subspan(header.body_offset, header.body_bytes);
-    if (crc32c(body) != load_le<std::uint32_t>(block.data() + 4)) return corrupt("the block fails its checksum");
     into.clear();
-    ByteReader in(body);
+    const ByteView body = TRY(checked_body(block, header));
+    Bytes unpacked;
+    ByteReader in(columns_of(body, header, unpacked));
     Ints numbers(header.rows);
     read_types(in, header, numbers, into);
-    if (in.ok()) read_times(in, header, numbers, into);
-    decode_ints(in, numbers);
-    into.qualities.resize(header.rows);
-    for (std::size_t i = 0; i < header.rows; ++i) into.qualities[i] = Quality(static_cast<std::uint32_t>(numbers[i]));
-    if (in.ok()) read_values(in, header, into);
+    if (in.ok()) read_times(in, header, numbers);
+    into.source_times.resize(header.rows);
+    for (std::size_t i = 0; i < header.rows; ++i) into.source_times[i] = UtcTime(numbers[i]);
+    const bool second = (header.flags & flag_version_2) != 0;
+    if (!second && in.ok()) read_receives(in, header, numbers, into);
+    if (in.ok()) read_qualities(in, header, numbers, into);
+    read_values(in, header, into);
+    if (second && in.ok()) read_receives(in, header, numbers, into);
     if (!in.ok() || in.left() != 0) {
         into.clear();
-        return corrupt("the block's columns do not follow the format");
+        return corrupt(not_the_format);
     }
     return {};
+}
+
+Result<void> decode_numbers(ByteView block, const BlockHeader& header, Numbers& into) {
+    const std::size_t count = header.rows;
+    into.times.resize(count);
+    into.values.resize(count);
+    into.qualities.clear();
+    const bool numeric = !header.mixed && header.type != ValueType::String;
+    if (!numeric || !(header.flags & flag_version_2)) {
+        Chunk rows;
+        TRY_VOID(decode_block(block, header, rows));
+        for (std::size_t i = 0; i < count; ++i) {
+            into.times[i] = rows.source_times[i].ns();
+            into.values[i] = rows.number_at(i);
+        }
+        into.qualities = std::move(rows.qualities);
+        return {};
+    }
+    const ByteView body = TRY(checked_body(block, header));
+    Bytes unpacked;
+    ByteReader in(columns_of(body, header, unpacked));
+    read_times(in, header, into.times);
+    Ints numbers(count);
+    decode_ints(in, numbers);
+    if (std::ranges::any_of(numbers, [](std::int64_t code) { return code != 0; })) {
+        into.qualities.resize(count);
+        for (std::size_t i = 0; i < count; ++i) into.qualities[i] = Quality(static_cast<std::uint32_t>(numbers[i]));
+    }
+    if (header.flags & flag_uniform) {
+        std::ranges::fill(into.values, header.stats.min);
+    } else if (in.ok()) {
+        const std::span bits(reinterpret_cast<std::uint64_t*>(numbers.data()), count);
+        std::string no_text;
+        read_column(in, header.type, bits, no_text);
+        if (header.type != ValueType::Double) lanes().to_doubles(bits, 1, false);
+        std::memcpy(into.values.data(), bits.data(), bits.size_bytes());
+    }
+    if (!in.ok()) return corrupt(not_the_format);
+    return {};
+}
+
+void add_numbers(Bucket& bucket, const Numbers& rows, std::size_t first, std::size_t count) {
+    if (count == 0) return;
+    const auto values = std::span(rows.values).subspan(first, count);
+    if (!rows.qualities.empty() || std::ranges::any_of(values, [](double value) { return value != value; })) {
+        for (std::size_t row = first; row < first + count; ++row)
+            add_basic(bucket, UtcTime(rows.times[row]), rows.values[row], rows.quality_at(row));
+        return;
+    }
+    if (bucket.count == 0) bucket.first_time = UtcTime(rows.times[first]);
+    bucket.last_time = UtcTime(rows.times[first + count - 1]);
+    bucket.count += count;
+    bucket.good += count;
+    add_values(bucket, values);
 }
 
 }  // namespace lineshaft::store

@@ -2,19 +2,32 @@
 ///
 /// block  := header_crc:u32 body_crc:u32 header_bytes:u16 header body              all little-endian, crc32c
 ///           header_crc covers header_bytes and header; body_crc covers body
-/// header := flags:u8 type:u8 tag:varint body_bytes:varint rows:varint first_time:i64 span:varint
+/// header := flags:u8 kind:u8 tag:varint body_bytes:varint rows:varint first_time:zigzag span:varint
 ///           [repeats:varint]                              flag 1: rows whose source time comes again later in the block
 ///           [unusable:varint]                             flag 2: samples that are in no statistics
 ///           [not_good:varint uncertain:varint worst:u32]  flag 4: without it all are Good with code 0
-///           [value:f64]                                   flag 8: all usable values are this
-///           [min:f64 max:f64 first:f64 last:f64 sum:f64]  neither flag 8 nor all unusable
-/// body   := [types:ints] times:ints receives:ints qualities:ints column*
+///           [statistics]                                  not when all are unusable
+///           kind: type (bits 0-3) | unit << 4; times are in units of 1 ns, 1 us, 1 ms or 1 s (unit 0 … 3)
+///           flag 8: all usable values are `min`; flag 16: and so are all rows', the column is left out;
+///           flag 32: body is raw_bytes:varint and a zstd frame; flag 64: receives are absolute;
+///           flag 128: always set; without it the header is one of version 1, see block_header.h
+/// statistics := scale:u8 …                                scale: see values.h, or 255: not decimal
+///           decimal: min:zigzag [rise:varint first:varint last:varint] sum:zigzag ulps:zigzag lo:zigzag [exponent:zigzag]
+///           else:    min:f64 [max:f64 first:f64 last:f64] hi:f64 lo:f64
+///           The brackets are left out with flag 8. max = min + rise, first and last likewise lie above min. The sum is
+///           hi + lo (see sum.h): hi is the double nearest to sum / 10^exponent of scale and `ulps` further; the other
+///           part is lo × 2^exponent. With flag 8 there is no sum: it is min times the usable samples.
+/// body   := [types:ints] times:ints qualities:ints column* receives:ints
 ///           type 0 is mixed: then `types` says each row's, and there is a column for every type that occurs, in the
 ///           order of the type numbers, with the rows of that type
+///           times are counted from first_time. What a query needs comes first, so that it can stop there.
 /// column := bools and ints as ints; doubles; strings
-/// receives: 0 for a row whose receive time is its source time, else 1 + zigzag of whole milliseconds after it.
+/// receives: 0 for a row whose receive time is its source time, else 1 + zigzag of whole milliseconds after it, or with
+///           flag 64 after first_time: many samples received at once are one run.
 ///
 /// Statistics are of the last row of each source time, so they hold wherever no other block overlaps this one.
+///
+/// Segments of version 1 hold blocks of version 1; they stay readable. Every block says which it is.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +40,14 @@ namespace lineshaft::store {
 inline constexpr std::size_t block_rows = 1024;       // What writers aim at.
 inline constexpr std::size_t block_rows_max = 16384;  // What readers accept.
 
+/// How hard to try. Cold data is read seldom: zstd over all columns where that is smaller, and blocks of up to
+/// cold_block_rows pay their headers and models once.
+enum class Effort : std::uint8_t { Usual, Cold };
+inline constexpr std::size_t cold_block_rows = 8192;
+
 struct BlockHeader {
+    std::uint8_t flags = 0;  // As on disk.
+    std::uint8_t unit = 0;   // Of times, see above.
     TagId tag;
     std::uint32_t rows = 0;
     ValueType type = ValueType::Double;
@@ -40,13 +60,29 @@ struct BlockHeader {
 };
 
 /// Appends the block of rows [first, first + count), whose source times do not fall.
-BlockHeader encode_block(TagId tag, const Chunk& rows, std::size_t first, std::size_t count, Bytes& into);
+BlockHeader encode_block(TagId tag, const Chunk& rows, std::size_t first, std::size_t count, Bytes& into,
+                         Effort effort = Effort::Usual);
 
 /// Checks and reads the header; `block` may go on behind the block. Errors: Corrupt.
 Result<BlockHeader> read_block_header(ByteView block);
 
 /// Fills `into` with the rows. Errors: Corrupt.
 Result<void> decode_block(ByteView block, const BlockHeader& header, Chunk& into);
+
+/// What a reckoning over numbers needs: no receive times, no types, no text.
+struct Numbers {
+    std::vector<std::int64_t> times;  // Source times in ns, oldest first; of equal ones the last counts.
+    std::vector<double> values;       // Bools as 0 and 1; NaN for strings.
+    std::vector<Quality> qualities;   // Empty: every row is Good with code 0.
+    std::size_t size() const { return times.size(); }
+    Quality quality_at(std::size_t row) const { return qualities.empty() ? Quality::good : qualities[row]; }
+};
+
+/// Fills `into` with the rows' numbers, in a fraction of decode_block's time. Errors: Corrupt.
+Result<void> decode_numbers(ByteView block, const BlockHeader& header, Numbers& into);
+
+/// Adds rows [first, first + count) as add_basic() does one by one, a few at a time; source times must differ.
+void add_numbers(Bucket& bucket, const Numbers& rows, std::size_t first, std::size_t count);
 
 /// Sources' own receive times are kept to the millisecond, rounded up: noise in the microseconds would cost more than
 /// the values. A sample without a time of its own keeps its receive time exactly.

@@ -2,37 +2,29 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
+#include <unordered_map>
 #include <vector>
 
+#include "store/internal/decimal.h"
 #include "store/internal/ints.h"
+#include "store/internal/lanes.h"
 #include "store/internal/values.h"
 
 namespace lineshaft::store {
 namespace {
 
-enum class Form : std::uint8_t { Constant = 0, Decimal = 1, Xor = 2, Raw = 3, Single = 4 };  // On disk. Append only.
-
-constexpr int scale_max = 17;
-constexpr std::array<double, scale_max + 1> powers_of_ten = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
-                                                             1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17};
-
-struct Scale {
-    int exponent = 0;
-    bool single = false;
+enum class Form : std::uint8_t {  // On disk. Append only.
+    Constant = 0,
+    Decimal = 1,
+    Xor = 2,
+    Raw = 3,
+    Single = 4,
+    Split = 5,
+    Dictionary = 6
 };
 
-/// Division, not multiplication by a reciprocal: it rounds correctly, so n / 10^e is the double nearest to the decimal.
-double from_decimal(std::int64_t number, Scale scale) {
-    const double value = static_cast<double>(number) / powers_of_ten[static_cast<std::size_t>(scale.exponent)];
-    return scale.single ? static_cast<double>(static_cast<float>(value)) : value;
-}
-
-bool to_decimal(std::uint64_t bits, Scale scale, std::int64_t& number) {
-    const double scaled = std::bit_cast<double>(bits) * powers_of_ten[static_cast<std::size_t>(scale.exponent)];
-    if (!(std::fabs(scaled) < 0x1p53)) return false;
-    number = std::llrint(scaled);
-    return std::bit_cast<std::uint64_t>(from_decimal(number, scale)) == bits;
-}
+constexpr std::size_t dictionary_max = 256;
 
 bool is_single(std::uint64_t bits) {
     const double value = std::bit_cast<double>(bits);
@@ -97,7 +89,7 @@ bool encode_decimal(std::span<const std::uint64_t> bits, Scale scale, Bytes& int
     }
     ByteWriter out(into);
     out.u8(static_cast<std::uint8_t>(Form::Decimal));
-    out.u8(static_cast<std::uint8_t>(scale.exponent | (scale.single ? 0x80 : 0)));
+    out.u8(scale.byte());
     out.varint(exceptions.size());
     std::size_t after = 0;
     for (const Exception& exception : exceptions) {
@@ -111,8 +103,7 @@ bool encode_decimal(std::span<const std::uint64_t> bits, Scale scale, Bytes& int
 }
 
 void decode_decimal(ByteReader& in, std::span<std::uint64_t> bits) {
-    const std::uint8_t byte = in.u8();
-    const Scale scale{byte & 0x7F, (byte & 0x80) != 0};
+    const Scale scale = Scale::from(in.u8());
     const std::uint64_t exceptions = in.varint();
     if (!in.ok() || scale.exponent > scale_max || exceptions > bits.size()) return in.fail();
     std::vector<Exception> kept;
@@ -130,15 +121,7 @@ void decode_decimal(ByteReader& in, std::span<std::uint64_t> bits) {
     const std::span<std::int64_t> numbers(reinterpret_cast<std::int64_t*>(bits.data()), bits.size());
     decode_ints(in, numbers);
     if (!in.ok()) return;
-    const double power = powers_of_ten[static_cast<std::size_t>(scale.exponent)];
-    if (scale.single) {
-        for (std::size_t i = 0; i < bits.size(); ++i)
-            bits[i] = std::bit_cast<std::uint64_t>(
-                static_cast<double>(static_cast<float>(static_cast<double>(numbers[i]) / power)));
-    } else {
-        for (std::size_t i = 0; i < bits.size(); ++i)
-            bits[i] = std::bit_cast<std::uint64_t>(static_cast<double>(numbers[i]) / power);
-    }
+    lanes().to_doubles(bits, powers_of_ten[static_cast<std::size_t>(scale.exponent)], scale.single);
     for (const Exception& exception : kept)
         std::fill_n(bits.begin() + static_cast<std::ptrdiff_t>(exception.position), exception.length, exception.bits);
 }
@@ -255,6 +238,89 @@ void encode_raw(std::span<const std::uint64_t> bits, bool single, Bytes& into) {
     }
 }
 
+/// True doubles: what is above the cut goes slowly and is a column of integers, what is below is noise.
+void encode_split(std::span<const std::uint64_t> bits, Bytes& into) {
+    std::uint64_t any = 0;
+    for (const std::uint64_t value : bits) any |= value;
+    if (any == 0) return;
+    const auto trailing = static_cast<unsigned>(std::countr_zero(any));
+    // Noise begins where neighbours differ: the cut lies some bits above the usual highest bit of a change, so that
+    // symbols carry those.
+    std::array<std::uint32_t, 65> changes{};
+    for (std::size_t i = 1; i < bits.size(); ++i)
+        ++changes[static_cast<std::size_t>(std::bit_width(
+            zigzag(wrapping_sub(static_cast<std::int64_t>(bits[i]), static_cast<std::int64_t>(bits[i - 1])))))];
+    std::size_t below = 0;
+    unsigned middle = 0;
+    while (middle < 64 && (below += changes[middle]) * 2 < bits.size()) ++middle;
+    const unsigned cut = std::clamp(middle > 6 ? middle - 6 : 0, trailing, std::min(trailing + 56U, 63U));
+    ByteWriter out(into);
+    out.u8(static_cast<std::uint8_t>(Form::Split));
+    out.u8(static_cast<std::uint8_t>(trailing));
+    out.u8(static_cast<std::uint8_t>(cut - trailing));
+    std::vector<std::int64_t> high(bits.size());
+    std::vector<std::uint64_t> low(bits.size());
+    const std::uint64_t mask = (std::uint64_t{1} << (cut - trailing)) - 1;
+    for (std::size_t i = 0; i < bits.size(); ++i) {
+        high[i] = static_cast<std::int64_t>(bits[i]) >> cut;
+        low[i] = bits[i] >> trailing & mask;
+    }
+    encode_ints(high, out);
+    if (cut > trailing) write_bits(low, cut - trailing, out);
+}
+
+void decode_split(ByteReader& in, std::span<std::uint64_t> bits) {
+    const unsigned trailing = in.u8();
+    const unsigned width = in.u8();
+    if (!in.ok() || trailing > 63 || width > 56 || trailing + width > 63) return in.fail();
+    std::vector<std::int64_t> high(bits.size());
+    decode_ints(in, high);
+    const std::span<std::int64_t> low(reinterpret_cast<std::int64_t*>(bits.data()), bits.size());
+    if (width > 0) {
+        const ByteView packed = in.bytes((bits.size() * width + 7) / 8);
+        if (!in.ok()) return;
+        lanes().unpack(packed, width, low);
+    } else {
+        std::ranges::fill(bits, 0);
+    }
+    for (std::size_t i = 0; i < bits.size(); ++i)
+        bits[i] = static_cast<std::uint64_t>(high[i]) << (trailing + width) | bits[i] << trailing;
+}
+
+/// Few distinct values that are no decimals together: ratios, converted units, calibration constants.
+void encode_dictionary(std::span<const std::uint64_t> bits, Bytes& into) {
+    std::vector<std::uint64_t> entries;
+    std::unordered_map<std::uint64_t, std::int64_t> known;
+    std::vector<std::int64_t> indexes(bits.size());
+    for (std::size_t i = 0; i < bits.size(); ++i) {
+        if (i > 0 && bits[i] == bits[i - 1]) {
+            indexes[i] = indexes[i - 1];
+            continue;
+        }
+        const auto [found, fresh] = known.try_emplace(bits[i], static_cast<std::int64_t>(entries.size()));
+        if (fresh && entries.size() == dictionary_max) return;
+        if (fresh) entries.push_back(bits[i]);
+        indexes[i] = found->second;
+    }
+    ByteWriter out(into);
+    out.u8(static_cast<std::uint8_t>(Form::Dictionary));
+    out.u8(static_cast<std::uint8_t>(entries.size() - 1));
+    for (const std::uint64_t entry : entries) out.le(entry);
+    encode_ints(indexes, out);
+}
+
+void decode_dictionary(ByteReader& in, std::span<std::uint64_t> bits) {
+    const std::size_t count = std::size_t{in.u8()} + 1;
+    std::array<std::uint64_t, dictionary_max> entries;
+    for (std::size_t i = 0; i < count; ++i) entries[i] = in.le<std::uint64_t>();
+    decode_ints(in, {reinterpret_cast<std::int64_t*>(bits.data()), bits.size()});
+    if (!in.ok()) return;
+    for (std::uint64_t& value : bits) {
+        if (value >= count) return in.fail();
+        value = entries[value];
+    }
+}
+
 }  // namespace
 
 void encode_doubles(std::span<const std::uint64_t> bits, ByteWriter& out) {
@@ -284,8 +350,14 @@ void encode_doubles(std::span<const std::uint64_t> bits, ByteWriter& out) {
     }
     // Decimals of few digits are settled; the others have to stand the comparison.
     if (!decimal || best.size() > bits.size() * 3) {
-        encode_xor(bits, trial);
+        encode_dictionary(bits, trial);
         consider(trial);
+        encode_split(bits, trial);
+        consider(trial);
+        // Decoding it bit by bit is slow: only where it is a twentieth smaller.
+        encode_xor(bits, trial);
+        if (trial.size() + trial.size() / 20 < best.size()) consider(trial);
+        trial.clear();
         encode_raw(bits, std::ranges::all_of(bits, is_single), trial);
         consider(trial);
     }
@@ -308,6 +380,8 @@ void decode_doubles(ByteReader& in, std::span<std::uint64_t> bits) {
                 value =
                     std::bit_cast<std::uint64_t>(static_cast<double>(std::bit_cast<float>(in.le<std::uint32_t>())));
             return;
+        case Form::Split: return decode_split(in, bits);
+        case Form::Dictionary: return decode_dictionary(in, bits);
     }
     in.fail();
 }

@@ -6,12 +6,17 @@
 /// of i = 1 … count-1. A regular time stamp is one run of differences, a meter one narrow band of them, a status one
 /// run of values: the smallest of the shapes is taken, block by block.
 /// residuals by coding, none for a count of 1:
-///   0 constant := value:zigzag
-///   1 runs     := runs:varint (value:zigzag length:varint)*
-///   2 banded   := base:zigzag packed          residual = base + u
-///   3 zigzag   := packed                      residual = unzigzag(u)
+///   0 constant   := value:zigzag
+///   1 runs       := runs:varint (value:zigzag length:varint)*
+///   2 banded     := base:zigzag packed          residual = base + u
+///   3 zigzag     := packed                      residual = unzigzag(u)
+///   4 dictionary := entries-1:u8 least:zigzag gap-1:varint[entries-1] packed     residual = the u-th, they rise
+///   5 same       := nothing                     all values are `first`; no divisor either, order 0
 /// packed := width:u8 exceptions:varint bits:u8[(n*width+7)/8] (skip:varint high:varint)*
+///         | (width | 0x80):u8 exceptions:varint low:u8 entropy bits:u8[(n*low+7)/8] (skip:varint high:varint)*
 ///   An exception's u has its low `width` bits among the others and `high` above them: one spike does not widen all.
+///   With 0x80 the low `low` bits are packed and the width - low (1 … 6) above them are symbols (see entropy.h).
+/// Codings 4 and 5 and 0x80 came with version 2 of segments.
 /// All arithmetic is modulo 2^64, so every column comes back exactly.
 #pragma once
 
@@ -26,6 +31,9 @@ void encode_ints(std::span<const std::int64_t> values, ByteWriter& out);
 
 /// Fills `values` whole; on bytes that do not follow the grammar the reader fails.
 void decode_ints(ByteReader& in, std::span<std::int64_t> values);
+
+/// The low `width` (1 … 64) bits of each, least significant first. lanes().unpack() reads them.
+void write_bits(std::span<const std::uint64_t> numbers, unsigned width, ByteWriter& out);
 
 inline std::uint64_t zigzag(std::int64_t value) {
     return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);

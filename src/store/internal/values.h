@@ -10,6 +10,10 @@
 ///        first:64 ( 0 | 10 window | 11 leading:5 length-1:6 window )*, padded with 0 to a byte
 ///   3 raw      := u64[count]
 ///   4 single   := u32[count]                 every value is a single-precision number
+///   5 split    := trailing:u8 width:u8 ints bits:u8[(n*width+7)/8]
+///        bits of a value = int << (trailing + width) | its `width` packed bits << trailing
+///   6 dictionary := entries-1:u8 bits:u64[entries] ints        the ints are indexes into the entries
+/// Forms 5 and 6 came with version 2 of segments.
 /// strings := distinct:varint packing:u8 raw_bytes:varint [packed_bytes:varint] payload ints
 ///   payload := length:varint[distinct] text; packing 0 plain, 1 zstd. The ints are indexes into the distinct texts.
 #pragma once

@@ -1,0 +1,192 @@
+#include "store/internal/lanes.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace lineshaft::store {
+namespace {
+
+void unpack_scalar(ByteView packed, unsigned width, std::span<std::int64_t> numbers, std::size_t from) {
+    const std::uint64_t mask = width == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;
+    std::size_t i = from;
+    std::size_t bit = from * width;
+    if (width <= 56) {
+        // One unaligned load a number while eight whole bytes lie ahead.
+        for (; i < numbers.size() && (bit >> 3) + 8 <= packed.size(); ++i, bit += width)
+            numbers[i] =
+                static_cast<std::int64_t>((load_le<std::uint64_t>(packed.data() + (bit >> 3)) >> (bit & 7)) & mask);
+    }
+    for (; i < numbers.size(); ++i, bit += width) {
+        std::array<std::byte, 16> window{};
+        const ByteView rest = packed.subspan(bit >> 3);
+        std::copy_n(rest.begin(), std::min<std::size_t>(9, rest.size()), window.begin());
+        const unsigned shift = bit & 7;
+        std::uint64_t number = load_le<std::uint64_t>(window.data()) >> shift;
+        if (shift != 0) number |= load_le<std::uint64_t>(window.data() + 8) << (64 - shift);
+        numbers[i] = static_cast<std::int64_t>(number & mask);
+    }
+}
+
+std::uint64_t quotient(std::uint64_t bits, double power, bool single) {
+    const double value = static_cast<double>(static_cast<std::int64_t>(bits)) / power;
+    return std::bit_cast<std::uint64_t>(single ? static_cast<double>(static_cast<float>(value)) : value);
+}
+
+std::int64_t halved(std::int64_t zigzagged) {
+    const auto bits = static_cast<std::uint64_t>(zigzagged);
+    return static_cast<std::int64_t>((bits >> 1) ^ (~(bits & 1) + 1));
+}
+
+void sum_up_scalar(std::span<std::int64_t> numbers) {
+    std::uint64_t sum = 0;
+    for (std::int64_t& number : numbers) {
+        sum += static_cast<std::uint64_t>(number);
+        number = static_cast<std::int64_t>(sum);
+    }
+}
+
+void scale_scalar(std::span<std::int64_t> numbers, std::int64_t origin, std::uint64_t divisor) {
+    for (std::int64_t& number : numbers)
+        number = static_cast<std::int64_t>(static_cast<std::uint64_t>(origin) +
+                                           static_cast<std::uint64_t>(number) * divisor);
+}
+
+#if defined(__x86_64__)
+
+#define LINESHAFT_AVX2 __attribute__((target("avx2")))
+
+/// How to bring eight numbers of one width, from two loads of 16 bytes, into eight lanes of 32 bits.
+struct Spread {
+    alignas(32) std::array<std::uint8_t, 32> bytes{};
+    alignas(32) std::array<std::uint32_t, 8> shifts{};
+};
+
+constexpr unsigned spread_width_max = 25;  // 7 bits of shift and 25 of number fill a lane.
+
+constexpr std::array<Spread, spread_width_max + 1> make_spreads() {
+    std::array<Spread, spread_width_max + 1> all{};
+    for (unsigned width = 1; width <= spread_width_max; ++width) {
+        for (unsigned lane = 0; lane < 8; ++lane) {
+            // The second load begins at the byte in which the fifth number begins.
+            const unsigned bit = lane < 4 ? lane * width : (lane - 4) * width + (4 * width & 7);
+            for (unsigned k = 0; k < 4; ++k) all[width].bytes[lane * 4 + k] = static_cast<std::uint8_t>(bit / 8 + k);
+            all[width].shifts[lane] = bit & 7;
+        }
+    }
+    return all;
+}
+constexpr auto spreads = make_spreads();
+
+LINESHAFT_AVX2 void unpack_avx2(ByteView packed, unsigned width, std::span<std::int64_t> numbers) {
+    std::size_t i = 0;
+    if (width <= spread_width_max) {
+        const __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(spreads[width].bytes.data()));
+        const __m256i shifts = _mm256_load_si256(reinterpret_cast<const __m256i*>(spreads[width].shifts.data()));
+        const __m256i mask = _mm256_set1_epi32(static_cast<int>((1U << width) - 1));
+        const std::size_t second = 4 * width / 8;
+        const std::byte* at = packed.data();
+        // Eight numbers are `width` bytes.
+        for (std::size_t offset = 0; i + 8 <= numbers.size() && offset + second + 16 <= packed.size();
+             i += 8, offset += width) {
+            const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + offset));
+            const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + offset + second));
+            __m256i lanes8 = _mm256_shuffle_epi8(_mm256_set_m128i(high, low), bytes);
+            lanes8 = _mm256_and_si256(_mm256_srlv_epi32(lanes8, shifts), mask);
+            auto* to = reinterpret_cast<__m256i*>(numbers.data() + i);
+            _mm256_storeu_si256(to, _mm256_cvtepu32_epi64(_mm256_castsi256_si128(lanes8)));
+            _mm256_storeu_si256(to + 1, _mm256_cvtepu32_epi64(_mm256_extracti128_si256(lanes8, 1)));
+        }
+    }
+    unpack_scalar(packed, width, numbers, i);
+}
+
+LINESHAFT_AVX2 void add_avx2(std::span<std::int64_t> numbers, std::int64_t base) {
+    for (std::int64_t& number : numbers)
+        number = static_cast<std::int64_t>(static_cast<std::uint64_t>(number) + static_cast<std::uint64_t>(base));
+}
+
+LINESHAFT_AVX2 void unzigzag_avx2(std::span<std::int64_t> numbers) {
+    for (std::int64_t& number : numbers) number = halved(number);
+}
+
+LINESHAFT_AVX2 void scale_avx2(std::span<std::int64_t> numbers, std::int64_t origin, std::uint64_t divisor) {
+    if (divisor == 1) return add_avx2(numbers, origin);
+    scale_scalar(numbers, origin, divisor);
+}
+
+LINESHAFT_AVX2 void sum_up_avx2(std::span<std::int64_t> numbers) {
+    __m256i carry = _mm256_setzero_si256();
+    std::size_t i = 0;
+    for (; i + 4 <= numbers.size(); i += 4) {
+        auto* at = reinterpret_cast<__m256i*>(numbers.data() + i);
+        __m256i sums = _mm256_loadu_si256(at);
+        sums = _mm256_add_epi64(sums, _mm256_slli_si256(sums, 8));  // Within each half.
+        const __m256i low = _mm256_permute4x64_epi64(sums, 0b01'01'00'00);
+        sums = _mm256_add_epi64(sums, _mm256_blend_epi32(_mm256_setzero_si256(), low, 0xF0));
+        sums = _mm256_add_epi64(sums, carry);
+        _mm256_storeu_si256(at, sums);
+        carry = _mm256_permute4x64_epi64(sums, 0xFF);
+    }
+    auto sum = static_cast<std::uint64_t>(_mm256_extract_epi64(carry, 0));
+    for (; i < numbers.size(); ++i) {
+        sum += static_cast<std::uint64_t>(numbers[i]);
+        numbers[i] = static_cast<std::int64_t>(sum);
+    }
+}
+
+LINESHAFT_AVX2 void to_doubles_avx2(std::span<std::uint64_t> bits, double power, bool single) {
+    // Adding 1.5 × 2^52 to an integer's bits makes a double of it, when it is within ± 2^51.
+    const __m256i bias = _mm256_set1_epi64x(std::int64_t{1} << 51);
+    const __m256i beyond = _mm256_set1_epi64x(static_cast<std::int64_t>(0xFFF0'0000'0000'0000));
+    const __m256d magic = _mm256_set1_pd(0x1.8p52);
+    const __m256d powers = _mm256_set1_pd(power);
+    std::size_t i = 0;
+    for (; i + 4 <= bits.size(); i += 4) {
+        auto* at = reinterpret_cast<__m256i*>(bits.data() + i);
+        const __m256i numbers = _mm256_loadu_si256(at);
+        if (!_mm256_testz_si256(_mm256_add_epi64(numbers, bias), beyond)) {
+            for (std::size_t k = i; k < i + 4; ++k) bits[k] = quotient(bits[k], power, single);
+            continue;
+        }
+        __m256d values =
+            _mm256_sub_pd(_mm256_castsi256_pd(_mm256_add_epi64(numbers, _mm256_castpd_si256(magic))), magic);
+        values = _mm256_div_pd(values, powers);
+        if (single) values = _mm256_cvtps_pd(_mm256_cvtpd_ps(values));
+        _mm256_storeu_si256(at, _mm256_castpd_si256(values));
+    }
+    for (; i < bits.size(); ++i) bits[i] = quotient(bits[i], power, single);
+}
+
+constexpr Lanes avx2_lanes{unpack_avx2, add_avx2, unzigzag_avx2, scale_avx2, sum_up_avx2, to_doubles_avx2};
+
+#endif
+
+}  // namespace
+
+constexpr Lanes scalar_lanes{
+    [](ByteView packed, unsigned width, std::span<std::int64_t> numbers) {
+        unpack_scalar(packed, width, numbers, 0);
+    },
+    [](std::span<std::int64_t> numbers, std::int64_t base) { scale_scalar(numbers, base, 1); },
+    [](std::span<std::int64_t> numbers) { std::ranges::transform(numbers, numbers.begin(), halved); },
+    scale_scalar,
+    sum_up_scalar,
+    [](std::span<std::uint64_t> bits, double power, bool single) {
+        for (std::uint64_t& value : bits) value = quotient(value, power, single);
+    },
+};
+
+const Lanes& lanes() {
+#if defined(__x86_64__)
+    static const bool wide = __builtin_cpu_supports("avx2");
+    if (wide) return avx2_lanes;
+#endif
+    return scalar_lanes;
+}
+
+}  // namespace lineshaft::store

@@ -1,0 +1,33 @@
+/// The inner loops of decoding, several values at a time where the processor can (AVX2), one at a time elsewhere.
+///
+/// Both ways give the same bits on every input, also on hostile ones: block_test holds them equal. Arithmetic on
+/// integers is modulo 2^64.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/bytes.h"
+
+namespace lineshaft::store {
+
+/// The loops of one kind of processor.
+struct Lanes {
+    /// numbers[i] = the i-th `width` bits, least significant first. `packed` holds all of them; width is 1 … 64.
+    void (*unpack)(ByteView packed, unsigned width, std::span<std::int64_t> numbers);
+    void (*add)(std::span<std::int64_t> numbers, std::int64_t base);
+    void (*unzigzag)(std::span<std::int64_t> numbers);
+    /// numbers[i] = origin + divisor * numbers[i].
+    void (*scale)(std::span<std::int64_t> numbers, std::int64_t origin, std::uint64_t divisor);
+    /// numbers[i] = numbers[0] + … + numbers[i].
+    void (*sum_up)(std::span<std::int64_t> numbers);
+    /// In place: the integer in bits[i] becomes the double integer / power, rounded to single precision if `single`.
+    void (*to_doubles)(std::span<std::uint64_t> bits, double power, bool single);
+};
+
+extern const Lanes scalar_lanes;
+/// The best that this processor has.
+const Lanes& lanes();
+
+}  // namespace lineshaft::store
