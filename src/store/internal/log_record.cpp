@@ -170,6 +170,12 @@ void append_source(SourceId id, std::string_view name, Bytes& into) {
     end_record(RecordKind::Source, at, into);
 }
 
+void append_ledger(ByteView entries, Bytes& into) {
+    const std::size_t at = begin_record(into);
+    ByteWriter(into).bytes(entries);
+    end_record(RecordKind::Ledger, at, into);
+}
+
 void append_samples(const Batch& batch, Bytes& into) {
     ASSERT(batch.size() <= limits::batch_samples_max);
     std::uint8_t flags = 0;

@@ -6,6 +6,7 @@
 /// commit  := number:u64                                      what follows, up to the next commit, is synced together
 /// series  := tag:varint info                                 before the first samples of a tag in a file
 /// source  := id:varint name:text
+/// ledger  := entry*                                          what the ledger keeps: see ledger_record.h
 /// samples := source:varint first_sequence:varint receive_time:i64 rows:varint flags:u8
 ///            tag:zigzag-delta[rows] time:zigzag-delta[rows] (type:u8 | type:u8[rows]) quality:varint[rows or 0]
 ///            value[rows] text
@@ -27,7 +28,13 @@
 
 namespace lineshaft::store {
 
-enum class RecordKind : std::uint8_t { Commit = 1, Series = 2, Source = 3, Samples = 4 };  // On disk. Append only.
+enum class RecordKind : std::uint8_t {
+    Commit = 1,
+    Series = 2,
+    Source = 3,
+    Samples = 4,
+    Ledger = 5
+};  // On disk. Append only.
 
 inline constexpr std::size_t log_header_bytes = 4 + 2 + 2 + 8 + 8 + 4;
 inline constexpr std::size_t record_prefix_bytes = 4 + 4 + 1;
@@ -48,6 +55,7 @@ void encode_commit(std::uint64_t number, std::span<std::byte> into);
 void append_series(TagId tag, const SeriesInfo& info, Bytes& into);
 void append_source(SourceId id, std::string_view name, Bytes& into);
 void append_samples(const Batch& batch, Bytes& into);
+void append_ledger(ByteView entries, Bytes& into);
 
 struct Record {
     RecordKind kind{};

@@ -102,6 +102,9 @@ private:
                 visitor_.source(source->first, source->second);
                 return true;
             }
+            case RecordKind::Ledger:
+                if (visitor_.ledger) visitor_.ledger(record.body);
+                return true;
             case RecordKind::Samples:
                 if (!decode_samples(record.body, batch_)) return false;
                 TRY_VOID(visitor_.samples(batch_));

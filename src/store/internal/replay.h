@@ -17,6 +17,7 @@ struct LogVisitor {
     std::function<void(const Series&)> series;
     std::function<void(SourceId, std::string_view)> source;
     std::function<Result<void>(const Batch&)> samples;  // May write segments: Errors: DiskFull, Io.
+    std::function<void(ByteView entries)> ledger;       // May be empty.
     std::function<void(std::uint64_t number)> file;     // Before each file.
 };
 
