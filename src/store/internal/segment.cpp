@@ -8,159 +8,56 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "store/internal/ints.h"
+#include "store/internal/segment_layout.h"
 #include "store/internal/series_codec.h"
-#include "store/internal/values.h"
 
 namespace lineshaft::store {
 namespace {
 
-constexpr std::uint32_t magic = 0x47'53'53'4C;  // "LSSG".
-constexpr std::uint16_t version = 1;
-constexpr std::size_t header_bytes = 4 + 2 + 2 + 8 + 4;
-constexpr std::size_t entry_bytes = 8 + 8 + 4 + 4;
-constexpr std::size_t trailer_bytes = 8 + 8 + 8 + 8 + 8 + 4 + 2 + 2 + 4 + 4;
-static_assert(header_bytes == 20 && entry_bytes == 24 && trailer_bytes == 56);
-constexpr std::size_t spill_bytes = 1024 * 1024;
+using namespace segment_layout;
+
 constexpr std::size_t table_checked_at_open_max = 64 * 1024;
 
 Counter damaged_blocks_total{"lineshaft_store_damaged_blocks_total", "",
                              "Blocks whose checksum failed; never served"};
 
-Bytes encode_header(ShardId shard, std::uint64_t order) {
-    Bytes header;
-    ByteWriter out(header);
-    out.le(magic);
-    out.le(version);
-    out.le(shard.value());
-    out.le(order);
-    out.le(crc32c(header));
-    return header;
-}
-
-Bytes encode_detail(const SegmentSeries& series) {
-    Bytes body;
-    ByteWriter out(body);
-    write_info(out, series.info);
-    out.varint(series.blocks.size());
-    std::uint64_t end = 0;
-    std::int64_t last = 0;
-    for (const BlockRef& block : series.blocks) {
-        out.varint(block.offset - end);
-        out.varint(block.bytes);
-        out.varint(block.rows);
-        out.varint(zigzag(wrapping_sub(block.first_time.ns(), last)));
-        out.varint(static_cast<std::uint64_t>(wrapping_sub(block.last_time.ns(), block.first_time.ns())));
-        end = block.offset + block.bytes;
-        last = block.last_time.ns();
+/// Places in the file as a writer told them. See segment.h.
+class Places {
+public:
+    Places(ByteReader& in, std::uint64_t file_bytes) : in_(in), file_bytes_(file_bytes) {}
+    template <class Place>
+    void read(Place& place, std::uint32_t& count) {
+        place.offset = end_ + in_.varint();
+        place.bytes = in_.varint();
+        const std::uint64_t number = in_.varint();
+        count = static_cast<std::uint32_t>(number);
+        read_times(place);
+        if (place.offset > file_bytes_ || place.bytes > file_bytes_ - place.offset || number > UINT32_MAX) in_.fail();
+        end_ = place.offset + place.bytes;
     }
-    Bytes detail;
-    ByteWriter whole(detail);
-    whole.le(crc32c(body));
-    whole.bytes(body);
-    return detail;
+    template <class Place>
+    void read_times(Place& place) {
+        place.first_time = UtcTime(wrapping_add(last_, unzigzag(in_.varint())));
+        place.last_time = UtcTime(wrapping_add(place.first_time.ns(), static_cast<std::int64_t>(in_.varint())));
+        if (place.last_time < place.first_time) in_.fail();
+        last_ = place.last_time.ns();
+    }
+
+private:
+    ByteReader& in_;
+    const std::uint64_t file_bytes_;
+    std::uint64_t end_ = 0;
+    std::int64_t last_ = 0;
+};
+
+std::optional<Tier> read_tier(ByteReader& in) {
+    const std::uint8_t number = in.u8();
+    if (number < tiers_count) return static_cast<Tier>(number);
+    in.fail();
+    return std::nullopt;
 }
 
 }  // namespace
-
-Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(Disk& disk, const std::string& directory,
-                                                             std::string name, ShardId shard, std::uint64_t order) {
-    auto writer = std::unique_ptr<SegmentWriter>(new SegmentWriter());
-    writer->file_ = TRY(disk.create(directory + "/" + name));
-    writer->meta_.name = std::move(name);
-    writer->meta_.order = order;
-    writer->meta_.first_time = utc_time_max;
-    writer->meta_.last_time = utc_time_min;
-    writer->buffer_ = encode_header(shard, order);
-    return writer;
-}
-
-void SegmentWriter::begin_series(TagId tag, SeriesInfo info) {
-    ASSERT(series_.tag < tag || meta_.series == 0);
-    series_ = {tag, std::move(info), {}};
-}
-
-Result<void> SegmentWriter::add(const Chunk& rows, std::size_t first, std::size_t count) {
-    pending_.append(rows, first, count);
-    while (pending_.size() - pending_from_ >= block_rows || pending_.text.size() >= block_text_bytes_max) {
-        std::size_t rows_now = std::min(block_rows, pending_.size() - pending_from_);
-        std::size_t text = 0;
-        for (std::size_t i = 0; i < rows_now && !pending_.text.empty(); ++i) {
-            const std::size_t row = pending_from_ + i;
-            if (pending_.types[row] == ValueType::String) text += pending_.bits[row] & 0xFFFFFFFF;
-            if (text >= block_text_bytes_max) rows_now = i + 1;
-        }
-        if (rows_now < block_rows && text < block_text_bytes_max) break;
-        TRY_VOID(write_block(rows_now));
-    }
-    if (pending_from_ == 0) return {};
-    Chunk rest;
-    rest.append(pending_, pending_from_, pending_.size() - pending_from_);
-    pending_ = std::move(rest);
-    pending_from_ = 0;
-    return {};
-}
-
-Result<void> SegmentWriter::write_block(std::size_t count) {
-    const std::size_t before = buffer_.size();
-    const BlockHeader header = encode_block(series_.tag, pending_, pending_from_, count, buffer_);
-    series_.blocks.push_back(
-        {meta_.bytes + before, buffer_.size() - before, header.rows, header.first_time, header.last_time});
-    pending_from_ += count;
-    meta_.rows += count;
-    meta_.first_time = std::min(meta_.first_time, header.first_time);
-    meta_.last_time = std::max(meta_.last_time, header.last_time);
-    return spill(spill_bytes);
-}
-
-Result<void> SegmentWriter::spill(std::size_t above) {
-    if (buffer_.size() <= above) return {};
-    TRY_VOID(file_->append(buffer_));
-    meta_.bytes += buffer_.size();
-    buffer_.clear();
-    return {};
-}
-
-Result<void> SegmentWriter::end_series() {
-    if (pending_.size() > 0) TRY_VOID(write_block(pending_.size()));
-    pending_.clear();
-    pending_from_ = 0;
-    if (series_.blocks.empty()) return {};
-    const Bytes detail = encode_detail(series_);
-    ByteWriter table(table_);
-    table.le(series_.tag.value());
-    table.le(static_cast<std::uint64_t>(details_.size()));  // Made absolute by finish().
-    table.le(static_cast<std::uint32_t>(detail.size()));
-    table.le(load_le<std::uint32_t>(detail.data()));
-    ByteWriter(details_).bytes(detail);
-    ++meta_.series;
-    return {};
-}
-
-Result<SegmentMeta> SegmentWriter::finish() {
-    const std::uint64_t details_at = meta_.bytes + buffer_.size();
-    ByteWriter out(buffer_);
-    out.bytes(details_);
-    for (std::size_t at = 0; at < table_.size(); at += entry_bytes)
-        store_le(table_.data() + at + 8, load_le<std::uint64_t>(table_.data() + at + 8) + details_at);
-    out.bytes(table_);
-    Bytes trailer;
-    ByteWriter end(trailer);
-    end.le(details_at + details_.size());
-    end.le(meta_.series);
-    end.le(meta_.rows);
-    end.le(meta_.first_time.ns());
-    end.le(meta_.last_time.ns());
-    end.le(crc32c(table_));
-    end.le(version);
-    end.le(std::uint16_t{0});
-    end.le(crc32c(trailer));
-    end.le(magic);
-    out.bytes(trailer);
-    TRY_VOID(spill(0));
-    TRY_VOID(file_->sync());
-    file_.reset();
-    return meta_;
-}
 
 Result<SnapshotOf<Segment>> Segment::open(Disk& disk, const std::string& directory, std::string name) {
     const std::string path = directory + "/" + name;
@@ -198,7 +95,8 @@ Result<void> Segment::read_frame() {
     if (load_le<std::uint32_t>(header.data()) != magic) return corrupt("does not begin as a segment");
     if (crc32c(header.first(header_bytes - 4)) != load_le<std::uint32_t>(header.data() + header_bytes - 4))
         return corrupt("the header fails its checksum");
-    if (load_le<std::uint16_t>(header.data() + 4) > version)
+    version_ = load_le<std::uint16_t>(header.data() + 4);
+    if (version_ > segment_layout::version)
         return fail(ErrorCode::VersionUnknown, path_ + " has a later segment version");
     ByteReader in(trailer);
     const auto table_offset = in.le<std::uint64_t>();
@@ -250,43 +148,102 @@ std::optional<std::size_t> Segment::find(TagId tag) const {
     return low;
 }
 
-Result<SegmentSeries> Segment::series_at(std::size_t index) const {
+Result<SegmentSeries> Segment::outline_at(std::size_t index) const {
     ASSERT(index < series_count());
     const std::byte* entry = table_.data() + index * entry_bytes;
     const auto offset = load_le<std::uint64_t>(entry + 8);
     const auto size = load_le<std::uint32_t>(entry + 16);
+    const auto crc_known = load_le<std::uint32_t>(entry + 20);
     SegmentSeries series;
     series.tag = tag_at(index);
     const auto corrupt = [&] {
         return fail(ErrorCode::Corrupt, fmt::format("{}: the index of tag {}", path_, series.tag.value()));
     };
-    if (offset > bytes_.size() || size > bytes_.size() - offset || size < 4) return corrupt();
+    if (offset > bytes_.size() || size > bytes_.size() - offset || size < 8) return corrupt();
     const ByteView detail = bytes_.subspan(offset, size);
-    const auto crc = load_le<std::uint32_t>(detail.data());
-    if (crc != load_le<std::uint32_t>(entry + 20) || crc != crc32c(detail.subspan(4))) return corrupt();
-    ByteReader in(detail.subspan(4));
-    series.info = read_info(in);
-    const std::uint64_t blocks = in.varint();
-    if (!in.ok() || blocks > detail.size()) return corrupt();
-    series.blocks.reserve(blocks);
-    std::uint64_t end = 0;
-    std::int64_t last = 0;
-    for (std::uint64_t i = 0; i < blocks; ++i) {
-        BlockRef block;
-        block.offset = end + in.varint();
-        block.bytes = in.varint();
-        block.rows = static_cast<std::uint32_t>(in.varint());
-        block.first_time = UtcTime(wrapping_add(last, unzigzag(in.varint())));
-        block.last_time = UtcTime(wrapping_add(block.first_time.ns(), static_cast<std::int64_t>(in.varint())));
-        if (!in.ok() || block.offset > bytes_.size() || block.bytes > bytes_.size() - block.offset) return corrupt();
-        end = block.offset + block.bytes;
-        last = block.last_time.ns();
-        series.blocks.push_back(block);
+    if (load_le<std::uint32_t>(detail.data()) != crc_known) return corrupt();
+    ByteView head = detail.subspan(4);
+    if (version_ > 1) {
+        const std::size_t head_bytes = load_le<std::uint32_t>(detail.data() + 4);
+        if (head_bytes > head.size() - 4) return corrupt();
+        head = head.first(4 + head_bytes);
     }
+    if (crc32c(head) != crc_known) return corrupt();
+    series.index = detail.subspan(4 + head.size());
+    ByteReader in(head.subspan(version_ > 1 ? 4 : 0));
+    if (!read_head(in, series) || (version_ > 1 && in.left() != 0)) return corrupt();
     return series;
 }
 
-ByteView Segment::bytes_of(const BlockRef& block) const { return bytes_.subspan(block.offset, block.bytes); }
+/// False when it does not follow the format.
+bool Segment::read_head(ByteReader& in, SegmentSeries& series) const {
+    series.info = read_info(in);
+    if (version_ == 1) {
+        series.blocks_count = in.varint();
+        series.index = in.bytes(in.left());
+        series.index_crc = crc32c(series.index);
+        // Where it begins and ends only the blocks tell.
+        if (!in.ok() || !read_blocks(series) || series.blocks.empty()) return false;
+        series.first_time = series.blocks.front().first_time;
+        series.last_time = series.blocks.back().last_time;
+        series.blocks.clear();
+        return true;
+    }
+    Places(in, bytes_.size()).read_times(series);
+    series.blocks_count = in.varint();
+    series.index_crc = in.le<std::uint32_t>();
+    const std::uint64_t tiers = in.varint();
+    for (std::uint64_t i = 0; i < tiers && in.ok(); ++i) {
+        const auto tier = read_tier(in);
+        const std::uint64_t chunks = in.varint();
+        if (!tier || (!series.tiers.empty() && series.tiers.back().tier >= *tier)) return false;
+        TierRef& ref = series.tiers.emplace_back();
+        ref.tier = *tier;
+        Places places(in, bytes_.size());
+        for (std::uint64_t c = 0; c < chunks && in.ok(); ++c) {
+            TierChunk& chunk = ref.chunks.emplace_back();
+            places.read(chunk, chunk.buckets);
+        }
+    }
+    const std::uint64_t expired = in.varint();
+    Places places(in, bytes_.size());
+    for (std::uint64_t i = 0; i < expired && in.ok(); ++i) {
+        ExpiredRange& range = series.expired.emplace_back();
+        places.read_times(range);
+        range.finest = read_tier(in).value_or(Tier::Second);
+    }
+    return in.ok();
+}
+
+Result<void> Segment::read_blocks(SegmentSeries& series) const {
+    if (!series.blocks.empty()) return {};
+    const auto corrupt = [&] {
+        return fail(ErrorCode::Corrupt, fmt::format("{}: the blocks of tag {}", path_, series.tag.value()));
+    };
+    if (crc32c(series.index) != series.index_crc || series.blocks_count > series.index.size()) return corrupt();
+    ByteReader in(series.index);
+    Places places(in, bytes_.size());
+    series.blocks.resize(series.blocks_count);
+    for (BlockRef& block : series.blocks) places.read(block, block.rows);
+    if (in.ok() && in.left() == 0) return {};
+    series.blocks.clear();
+    return corrupt();
+}
+
+Result<SegmentSeries> Segment::series_at(std::size_t index) const {
+    SegmentSeries series = TRY(outline_at(index));
+    TRY_VOID(read_blocks(series));
+    return series;
+}
+
+Result<void> Segment::decode(TagId tag, Tier tier, const TierChunk& chunk, std::vector<Bucket>& into) const {
+    TRY_VOID(decode_tier_chunk(bytes_.subspan(chunk.offset, chunk.bytes), tag, tier, into));
+    if (into.size() == chunk.buckets && into.front().first_time == chunk.first_time &&
+        into.back().last_time == chunk.last_time)
+        return {};
+    into.clear();
+    return fail(ErrorCode::Corrupt, path_ + ": the index means another tier");
+}
 
 Result<BlockHeader> Segment::header_of(TagId tag, const BlockRef& block) const {
     const BlockHeader header = TRY(read_block_header(bytes_of(block)));

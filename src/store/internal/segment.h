@@ -1,14 +1,22 @@
 /// A segment: an immutable file with samples of many series, in blocks, and what is needed to find them.
 ///
-/// segment := header block* detail* table trailer                              all little-endian, crc32c
+/// segment := header (block | tier)* detail* table trailer                     all little-endian, crc32c
 /// header  := magic:u32 "LSSG" version:u16 shard:u16 order:u64 crc:u32         20 bytes
 /// block   := see block.h; the blocks of a series follow one another, oldest first
-/// detail  := crc:u32 info blocks:varint (skip:varint bytes:varint rows:varint first:zigzag span:varint)*
-///            skip: from the end of the block before (0 at first) to this one's offset; first: from the last time of
-///            the block before (0 at first)
+/// tier    := see tiers.h; the tiers of a series follow its blocks
+/// detail  := crc:u32 head_bytes:u32 head index                                crc covers head_bytes and head
+/// head    := info first:zigzag span:varint blocks:varint index_crc:u32 tiers:varint (tier:u8 chunks:varint chunk*)*
+///            expired:varint (first:zigzag span:varint tier:u8)*
+/// chunk   := skip:varint bytes:varint buckets:varint first:zigzag span:varint
+/// index   := (skip:varint bytes:varint rows:varint first:zigzag span:varint)*
+///            skip: from the end of the block or chunk before (0 at first) to this one's offset; first: from the last
+///            time of the one before (0 at first); times are those of samples
+/// expired := stretches whose rows have gone and which only tiers from `tier` on speak of
 /// table   := (tag:u64 detail_offset:u64 detail_bytes:u32 detail_crc:u32)*     24 bytes each, tags rise
 /// trailer := table_offset:u64 series:u64 rows:u64 first_time:i64 last_time:i64 table_crc:u32 version:u16 reserved:u16
 ///            crc:u32 magic:u32                                                56 bytes, at the end of the file
+///
+/// Version 1 had no tiers: detail := crc:u32 info blocks:varint index, the crc over all of it.
 ///
 /// `order` tells which of two versions of one sample came later: that of the segment with the higher order.
 /// Threads: a writer belongs to one thread; an open Segment is immutable and may be read by any.
@@ -23,7 +31,7 @@
 
 #include "runtime/disk.h"
 #include "runtime/snapshot.h"
-#include "store/internal/block.h"
+#include "store/internal/tiers.h"
 
 namespace lineshaft::store {
 
@@ -48,10 +56,25 @@ struct BlockRef {
     UtcTime last_time;
 };
 
+/// A stretch whose rows have gone by retention: tiers from `finest` on speak of it.
+struct ExpiredRange {
+    UtcTime first_time;
+    UtcTime last_time;
+    Tier finest = Tier::Second;
+    friend bool operator==(const ExpiredRange&, const ExpiredRange&) = default;
+};
+
 struct SegmentSeries {
     TagId tag;
     SeriesInfo info;
-    std::vector<BlockRef> blocks;
+    UtcTime first_time;  // Of all that is said of it here, rows or not.
+    UtcTime last_time;
+    std::vector<TierRef> tiers;         // Finest first. Each speaks of all that is there, finer ones not of expired.
+    std::vector<ExpiredRange> expired;  // Oldest first; between them are blocks.
+    std::vector<BlockRef> blocks;       // See read_blocks.
+    ByteView index;                     // The blocks as they are in the file, within the segment's bytes.
+    std::uint64_t blocks_count = 0;
+    std::uint32_t index_crc = 0;
 };
 
 class SegmentWriter {
@@ -59,22 +82,38 @@ public:
     /// Errors: DiskFull, Io.
     static Result<std::unique_ptr<SegmentWriter>> create(Disk& disk, const std::string& directory, std::string name,
                                                          ShardId shard, std::uint64_t order);
-    /// Series in rising order of tags; rows of a series in rising order of source time.
-    void begin_series(TagId tag, SeriesInfo info);
+    /// Series in rising order of tags; rows of a series in rising order of source time. Tiers are written where they
+    /// are worth it, those of `keep` always.
+    void begin_series(TagId tag, SeriesInfo info, TierSet keep = {});
     Result<void> add(const Chunk& rows, std::size_t first, std::size_t count);
+    /// A bucket of a stretch whose rows do not stay, in its place among the rows; `tier` is one to keep and is the
+    /// finest that is left of the stretch. Two stretches with and without rows share no bucket of `tier`.
+    Result<void> add(Tier tier, const Bucket& bucket);
+    /// A whole block as it is in another segment; `rows` is what is in it.
+    Result<void> copy(ByteView block, const BlockHeader& header, const Chunk& rows);
     Result<void> end_series();
     /// Writes what is left and syncs. The caller syncs the directory.
     Result<SegmentMeta> finish();
 
 private:
     SegmentWriter() = default;
+    void ensure_tiers();
+    Result<void> write_pending();
     Result<void> write_block(std::size_t count);
+    Result<void> take_block(std::size_t at, const BlockHeader& header);
+    void take_times(UtcTime first, UtcTime last);
+    Result<void> write_kept_tiers();
+    Result<void> write_tiers();
+    Result<void> write_chunks(Tier tier, std::size_t buckets_min);
     Result<void> spill(std::size_t above);
 
     std::unique_ptr<AppendFile> file_;
     SegmentMeta meta_;
     Bytes buffer_;
     SegmentSeries series_;
+    TierBuilder tiers_;
+    bool has_tiers_ = false;  // Of the series: a few rows have none.
+    TierSet keep_;
     Chunk pending_;
     std::size_t pending_from_ = 0;
     Bytes details_;
@@ -90,6 +129,7 @@ public:
     static Result<SnapshotOf<Segment>> open(Disk& disk, const std::string& directory, const SegmentMeta& known);
 
     const SegmentMeta& meta() const { return meta_; }
+    std::uint16_t version() const { return version_; }
     /// The file as it is.
     ByteView whole() const { return bytes_; }
     std::size_t series_count() const { return meta_.series; }
@@ -100,8 +140,15 @@ public:
     bool is_whole() const;
     /// False once is_whole() has found otherwise.
     bool seems_whole() const { return table_state_.load(std::memory_order_acquire) != TableState::Broken; }
-    /// Errors: Corrupt.
+    /// All but the blocks. Errors: Corrupt.
+    Result<SegmentSeries> outline_at(std::size_t index) const;
+    /// Fills in the blocks of an outline. Errors: Corrupt.
+    Result<void> read_blocks(SegmentSeries& series) const;
+    /// Both. Errors: Corrupt.
     Result<SegmentSeries> series_at(std::size_t index) const;
+    ByteView bytes_of(const BlockRef& block) const { return bytes_.subspan(block.offset, block.bytes); }
+    /// Errors: Corrupt.
+    Result<void> decode(TagId tag, Tier tier, const TierChunk& chunk, std::vector<Bucket>& into) const;
     /// The block, its header checked and the one that the index means. Errors: Corrupt.
     Result<BlockHeader> header_of(TagId tag, const BlockRef& block) const;
     Result<void> decode(const BlockRef& block, const BlockHeader& header, Chunk& into) const;
@@ -113,7 +160,7 @@ public:
 private:
     Segment() = default;
     Result<void> read_frame();
-    ByteView bytes_of(const BlockRef& block) const;
+    bool read_head(ByteReader& in, SegmentSeries& series) const;
 
     enum class TableState : std::uint8_t { Unknown, Whole, Broken };
 
@@ -123,6 +170,7 @@ private:
     ByteView bytes_;
     ByteView table_;
     std::uint32_t table_crc_ = 0;
+    std::uint16_t version_ = 0;
     mutable std::atomic<TableState> table_state_{TableState::Unknown};  // Two threads that check it agree.
     // Offsets of places found damaged, 0 for none. More than these are one disk that is dying.
     mutable std::array<std::atomic<std::uint64_t>, 32> damage_{};

@@ -8,15 +8,6 @@
 
 namespace lineshaft::store {
 
-UtcTime floor_to(UtcTime time, Duration resolution) {
-    ASSERT(resolution.count() > 0);
-    const std::int64_t step = resolution.count();
-    const std::int64_t over = time.ns() % step;
-    const std::int64_t down = over < 0 ? over + step : over;
-    // Before the first whole multiple of 64 bits there is only the beginning of time.
-    return time.ns() < INT64_MIN + down ? utc_time_min : UtcTime(time.ns() - down);
-}
-
 bool Scan::Walk::next(Chunk& into, std::size_t rows_max) {
     into.clear();
     while (into.size() < rows_max) {

@@ -35,7 +35,4 @@ private:
     UtcTime bucket_last_ = utc_time_min;  // The last nanosecond of the newest bucket.
 };
 
-/// The multiple of `resolution` at or before `time`.
-UtcTime floor_to(UtcTime time, Duration resolution);
-
 }  // namespace lineshaft::store
