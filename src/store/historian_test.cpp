@@ -612,6 +612,7 @@ TEST(HistorianSickDisk, EverySyncMayFailOnceWithoutLoss) {
             put(oracle, batch);
         }
         store.shard->advance(2min);
+        store.disk.heal();
         store.reopen();
         expect_same(store, oracle);
     }

@@ -1,6 +1,7 @@
 #include "store/internal/body.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/assert.h"
 #include "base/counters.h"
@@ -19,14 +20,19 @@ State state_of(const Error& error) { return error.code() == ErrorCode::DiskFull 
 }  // namespace
 
 Historian::Body::Body(Shard& shard, Disk& disk, WorkerPool& log_pool, WorkerPool& disk_pool, Options options)
-    : shard_(shard), disk_(disk), log_pool_(log_pool), disk_pool_(disk_pool), options_(std::move(options)) {}
+    : shard_(shard),
+      disk_(disk),
+      log_pool_(log_pool),
+      disk_pool_(disk_pool),
+      options_(std::move(options)),
+      manifest_log_(disk, options_.path, {"MANIFEST", "MANIFEST.2"}, manifest_magic, shard.id()),
+      catalog_log_(disk, options_.path, {"CATALOG"}, catalog_magic, shard.id()) {}
 
 void Historian::Body::register_series(TagId tag, const SeriesInfo& info) {
     ASSERT(tag != TagId());
     SeriesState& state = catalog_.ensure_series(tag);
     if (!catalog_.set_info(state, info)) return;
-    catalog_dirty_ = true;
-    catalog_changed_during_edit_ = true;
+    note_name(state);
     if (state.active_order != active_->order) return;  // Logged with its first sample.
     state.active->set_info(state.info);
     append_series(tag, info, log_->tail());
@@ -41,7 +47,7 @@ SourceId Historian::Body::source_id(std::string_view name) {
 
 bool Historian::Body::is_ready() const {
     // With one table on its way to disk a second one may fill; not a third.
-    return !closing_ && log_->is_ready() && (!frozen_ || active_->bytes < options_.memtable_bytes);
+    return !closing_ && log_->is_ready() && (!frozen_ || !active_->is_full(options_.memtable_bytes));
 }
 
 void Historian::Body::offer(const Batch& batch) {
@@ -54,22 +60,41 @@ void Historian::Body::offer(const Batch& batch) {
     check_table();
 }
 
+/// Each row touches a series' state, its place in the table and the end of its rows, all of them somewhere else. They are
+/// asked for some rows ahead, so that the memory works on many at a time.
 void Historian::Body::take_rows(const Batch& batch) {
     if (active_->rows == 0) active_since_ = shard_.now();
-    for (std::size_t row = 0; row < batch.size(); ++row)
-        take_row(catalog_.ensure_series(batch.tags[row]), batch, row);
+    constexpr std::size_t ahead = 32;
+    std::array<SeriesState*, ahead> states;
+    const UtcTime rounded = kept_receive_time(UtcTime(), batch.receive_time);
+    for (std::size_t begin = 0; begin < batch.size(); begin += ahead) {
+        const std::size_t count = std::min(ahead, batch.size() - begin);
+        for (std::size_t i = 0; i < count; ++i) catalog_.prefetch(batch.tags[begin + i]);
+        for (std::size_t i = 0; i < count; ++i) {
+            states[i] = &catalog_.ensure_series(batch.tags[begin + i]);
+            __builtin_prefetch(states[i], 1);
+        }
+        for (std::size_t i = 0; i < count; ++i) __builtin_prefetch(states[i]->active, 1);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (states[i]->active_order == active_->order) __builtin_prefetch(states[i]->active->tail(), 1);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            const UtcTime source = batch.source_times[begin + i];
+            take_row(*states[i], batch, begin + i, source == batch.receive_time ? source : rounded);
+        }
+    }
     active_->rows += batch.size();
     catalog_.raise_sequence(batch.source, batch.first_sequence + batch.size() - 1);
 }
 
-void Historian::Body::take_row(SeriesState& state, const Batch& batch, std::size_t row) {
+void Historian::Body::take_row(SeriesState& state, const Batch& batch, std::size_t row, UtcTime receive) {
     if (state.active_order != active_->order) [[unlikely]]
         enter_table(state);
     const UtcTime source = batch.source_times[row];
-    const UtcTime receive = kept_receive_time(source, batch.receive_time);
     const ValueType type = batch.types[row];
     const std::string_view text = type == ValueType::String ? batch.text_at(row) : std::string_view();
-    active_->bytes += state.active->add(source, receive, type, batch.bits[row], batch.qualities[row], text);
+    active_->bytes +=
+        state.active->add(active_->arena, source, receive, type, batch.bits[row], batch.qualities[row], text);
     if (state.last == SeriesState::Last::Unknown) [[unlikely]]
         look_up_last(state);
     state.take_last(source, receive, type, batch.bits[row], batch.qualities[row], text);
@@ -77,11 +102,8 @@ void Historian::Body::take_row(SeriesState& state, const Batch& batch, std::size
 
 /// The first row of a series in this table: it gets a place, and its name goes to the log before its samples.
 void Historian::Body::enter_table(SeriesState& state) {
-    if (state.active_order == 0) {
-        // New, or not seen since the start: the catalog has to name it before the log that does may go.
-        catalog_dirty_ = true;
-        catalog_changed_during_edit_ = true;
-    }
+    // New, or not seen since the start: the catalog has to name it before the log that does may go.
+    if (!state.is_in_catalog) note_name(state);
     state.before = state.active;
     state.before_order = state.active_order;
     state.active = &active_->series.emplace_back(state.tag, state.info);
@@ -91,7 +113,7 @@ void Historian::Body::enter_table(SeriesState& state) {
 }
 
 void Historian::Body::check_table() {
-    if (active_->bytes < options_.memtable_bytes) return;
+    if (!active_->is_full(options_.memtable_bytes)) return;
     if (frozen_)
         flush_again_ = true;
     else

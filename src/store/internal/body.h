@@ -2,9 +2,10 @@
 ///
 ///   offer ─► tail of the log, active table
 ///   table full, old, or flush(): active ─► frozen, log rolled ─► write_table on the disk pool
-///             ─► edit {+ segments, - frozen, log files} ─► manifest replaced ─► visible ─► files removed
-///   too many segments over a day ─► compact on the disk pool ─► edit {+ 1, - n} ─► …
+///             ─► edit {+ segments, - frozen, log files} ─► a record of the manifest ─► visible ─► files removed
+///   tidying.h picks a job ─► rewritten on the disk pool ─► edit {+ m, - n} ─► …
 ///   too old or too many bytes ─► edit {- n}
+///   erase: masked at once, in the log; edit {+ erasure}; gone from the files with a job that is picked at once
 ///
 /// Edits are made one after another; a failed one is tried again. Readers see the state before or after an edit.
 #pragma once
@@ -14,6 +15,7 @@
 
 #include "store/historian.h"
 #include "store/internal/catalog.h"
+#include "store/internal/edit_log.h"
 #include "store/internal/log.h"
 #include "store/internal/merge.h"
 #include "store/internal/replay.h"
@@ -60,6 +62,10 @@ private:
         bool is_flush = false;
         bool is_compaction = false;
         bool set_aside = false;  // Removed segments hold damage: they are renamed, not removed.
+        std::vector<Erasure> erasures;
+        std::vector<std::uint64_t> erasures_done;
+        std::vector<Damage> damage;
+        std::optional<HourUse> hour;
     };
     template <class T>
     struct Written {
@@ -68,16 +74,22 @@ private:
     };
 
     // opening.cpp
-    Result<Manifest> load_manifest(const std::vector<std::string>& names);
-    Result<void> open_segments(const Manifest& manifest, const std::vector<std::string>& names, bool rebuilt);
+    struct Known {
+        Manifest manifest;
+        bool lost = false;  // Changes behind it are: later segments than it knows of are taken in as they are.
+    };
+    Result<Known> load_manifest(const std::vector<std::string>& names);
+    Result<void> open_segments(Known& known, const std::vector<std::string>& names);
     Result<void> load_catalog();
     Result<void> replay_log(const Manifest& manifest, const std::vector<std::string>& names);
     Result<void> flush_at_start(std::uint64_t log_number);
     void set_aside(const std::string& name, const std::string& why);
+    /// Applies an edit at once, blocking: at start only.
+    Result<void> edit_at_start(const Edit& edit);
 
     // body.cpp
     void take_rows(const Batch& batch);
-    void take_row(SeriesState& state, const Batch& batch, std::size_t row);
+    void take_row(SeriesState& state, const Batch& batch, std::size_t row, UtcTime receive);
     void enter_table(SeriesState& state);
     void check_table();
     void freeze();
@@ -90,11 +102,24 @@ private:
     UtcTime newest_segment_time() const;
 
     // edits.cpp
+    struct Writing {
+        Bytes manifest;
+        std::vector<CatalogEntry> names;
+        bool whole_manifest = false;
+        bool whole_catalog = false;
+    };
     Manifest manifest_after(const Edit& edit) const;
+    ManifestChange change_of(const Edit& edit) const;
     static Segments segments_after(const Segments& before, const Edit& edit);
+    Writing writing_of(const Edit& edit);
+    static Result<void> write_edit(EditLog& manifest, EditLog& catalog, const Writing& writing);
+    void note_name(SeriesState& state);
+    void take_state(const Edit& edit);
     void start_edit();
-    void edited(Result<void> outcome, bool catalog_written);
+    void edited(Result<void> outcome);
     void clean(const Edit& edit);
+
+    // jobs.cpp
     void retain();
     void start_compaction();
     void compacted(Written<Compacted> written, const Segments& sources);
@@ -114,6 +139,9 @@ private:
     const Options options_;
     std::unique_ptr<DiskLock> lock_;
     std::unique_ptr<Log> log_;
+    // Of the edit that runs, on the disk pool; between edits the shard's.
+    EditLog manifest_log_;
+    EditLog catalog_log_;
 
     // What is there.
     Catalog catalog_;
@@ -124,6 +152,9 @@ private:
     Segments segments_;  // Latest last_time first.
     std::vector<SourceMeta> manifest_sources_;
     std::uint64_t log_number_min_ = 0;
+    Erasures erasures_;
+    std::vector<Damage> damage_;
+    std::vector<HourUse> hours_;  // Oldest first.
 
     // What runs.
     bool flush_running_ = false;
@@ -138,8 +169,8 @@ private:
     std::uint64_t frozen_log_min_ = 0;
     std::vector<SourceMeta> frozen_sources_;
     std::deque<Edit> edits_;
-    bool catalog_dirty_ = false;
-    bool catalog_changed_during_edit_ = false;
+    std::vector<TagId> names_;         // Of series that the catalog does not hold yet, or not so.
+    std::vector<TagId> names_flying_;  // Those that an edit is writing.
     Timer flush_retry_;
     Timer edit_retry_;
     Timer ticker_;

@@ -9,21 +9,14 @@
 
 namespace lineshaft::store {
 
-void SeriesState::take_last(UtcTime source, UtcTime receive, ValueType type, std::uint64_t bits, Quality quality,
-                            std::string_view text) {
-    if (last == Last::Known) {
-        if (source < last_source_time) return;
-        const bool same = source == last_source_time && type == last_type && quality == last_quality &&
-                          (type == ValueType::String ? text == last_text : bits == last_bits);
-        if (same) return;  // A repeat: it was received when it was received first.
-    }
-    last = Last::Known;
-    last_source_time = source;
-    last_receive_time = receive;
-    last_type = type;
-    last_bits = bits;
-    last_quality = quality;
-    if (type == ValueType::String) last_text = text;
+bool SeriesState::is_last(ValueType type, std::uint64_t bits, Quality quality, std::string_view text) const {
+    if (type != last_type || quality != last_quality) return false;
+    return type == ValueType::String ? text == *last_text : bits == last_bits;
+}
+
+void SeriesState::keep_text(std::string_view text) {
+    if (!last_text) last_text = std::make_unique<std::string>();
+    *last_text = text;
 }
 
 std::optional<LastValue> SeriesState::last_value() const {
@@ -33,25 +26,19 @@ std::optional<LastValue> SeriesState::last_value() const {
         case ValueType::Bool: value.value = last_bits != 0; break;
         case ValueType::Int: value.value = std::bit_cast<std::int64_t>(last_bits); break;
         case ValueType::Double: value.value = std::bit_cast<double>(last_bits); break;
-        case ValueType::String: value.value = last_text; break;
+        case ValueType::String: value.value = *last_text; break;
     }
     return value;
 }
 
-SeriesState& Catalog::find_or_make(TagId tag) {
-    const auto [at, fresh] = series_.try_emplace(tag);
-    if (fresh) {
-        at->second.tag = tag;
-        // Nobody has named it: samples are kept all the same, under their number.
-        at->second.info = std::make_shared<const SeriesInfo>(
-            SeriesInfo{fmt::format("tag/{}", tag.value()), "", ValueType::Double, "", TenantId(1)});
-    }
-    return at->second;
-}
-
-SeriesState* Catalog::find_series(TagId tag) {
-    const auto at = series_.find(tag);
-    return at == series_.end() ? nullptr : &at->second;
+SeriesState& Catalog::make(TagId tag) {
+    SeriesState& state = series_.emplace_back();
+    state.tag = tag;
+    // Nobody has named it: samples are kept all the same, under their number.
+    state.info = std::make_shared<const SeriesInfo>(
+        SeriesInfo{fmt::format("tag/{}", tag.value()), "", ValueType::Double, "", TenantId(1)});
+    by_tag_.insert(tag, &state);
+    return state;
 }
 
 bool Catalog::set_info(SeriesState& state, const SeriesInfo& info) {
@@ -63,7 +50,7 @@ bool Catalog::set_info(SeriesState& state, const SeriesInfo& info) {
 std::vector<Series> Catalog::series() const {
     std::vector<Series> all;
     all.reserve(series_.size());
-    for (const auto& [tag, state] : series_) all.push_back({tag, *state.info});
+    for (const SeriesState& state : series_) all.push_back({state.tag, *state.info});
     std::ranges::sort(all, {}, &Series::tag);
     return all;
 }

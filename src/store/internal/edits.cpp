@@ -1,19 +1,13 @@
 #include <algorithm>
-#include <map>
 
 #include "base/assert.h"
-#include "base/counters.h"
 #include "base/log.h"
 #include "store/internal/body.h"
-#include "store/internal/days.h"
 
 namespace lineshaft::store {
 namespace {
 
 constexpr Duration retry_after = 1s;
-
-Counter compactions_total{"lineshaft_store_compactions_total", "", "Merges of segments"};
-Counter expired_total{"lineshaft_store_segments_expired_total", "", "Segments removed by retention"};
 
 }  // namespace
 
@@ -33,30 +27,95 @@ Manifest Historian::Body::manifest_after(const Edit& edit) const {
     manifest.log_number_min = std::max(log_number_min_, edit.log_number_min);
     manifest.sources = edit.is_flush ? edit.sources : manifest_sources_;
     for (const auto& segment : segments_after(segments_, edit)) manifest.segments.push_back(segment->meta());
+    for (const Erasure& erasure : erasures_.all()) {
+        if (std::ranges::find(edit.erasures_done, erasure.hidden.number) == edit.erasures_done.end())
+            manifest.erasures.push_back(erasure);
+    }
+    manifest.damage = damage_;
+    manifest.damage.insert(manifest.damage.end(), edit.damage.begin(), edit.damage.end());
+    manifest.hours = hours_;
+    if (edit.hour) manifest.hours.push_back(*edit.hour);
     return manifest;
+}
+
+/// What an edit changes, without what stays.
+ManifestChange Historian::Body::change_of(const Edit& edit) const {
+    ManifestChange change;
+    change.next_number = next_number_;
+    change.log_number_min = std::max(log_number_min_, edit.log_number_min);
+    for (const auto& segment : edit.added) change.added.push_back(segment->meta());
+    change.gone.assign(edit.removed.begin(), edit.removed.end());
+    for (const SourceMeta& source : edit.sources) {
+        const std::size_t at = source.id.value() - 1;
+        if (at < manifest_sources_.size() && manifest_sources_[at].last_sequence == source.last_sequence &&
+            manifest_sources_[at].name == source.name)
+            continue;
+        change.sources.push_back(source);
+    }
+    change.erasures = edit.erasures;
+    change.erasures_done = edit.erasures_done;
+    change.damage = edit.damage;
+    if (edit.hour) change.hours.push_back(*edit.hour);
+    return change;
+}
+
+/// The catalog shall hold the series' name as it is now.
+void Historian::Body::note_name(SeriesState& state) {
+    state.is_in_catalog = true;
+    names_.push_back(state.tag);
+}
+
+/// What goes to disk for an edit. Cheap for the shard even with a million series: names are encoded on the disk pool.
+Historian::Body::Writing Historian::Body::writing_of(const Edit& edit) {
+    Writing writing;
+    writing.whole_manifest = !manifest_log_.can_append() || manifest_log_.is_long();
+    writing.manifest = writing.whole_manifest ? encode_state(manifest_after(edit)) : encode_change(change_of(edit));
+    writing.whole_catalog = !catalog_log_.can_append() || catalog_log_.is_long();
+    names_flying_.insert(names_flying_.end(), names_.begin(), names_.end());
+    names_.clear();
+    if (writing.whole_catalog) {
+        catalog_.for_each([&](const SeriesState& state) { writing.names.push_back({state.tag, state.info}); });
+    } else {
+        std::ranges::sort(names_flying_);
+        names_flying_.erase(std::ranges::unique(names_flying_).begin(), names_flying_.end());
+        for (const TagId tag : names_flying_) writing.names.push_back({tag, catalog_.find_series(tag)->info});
+    }
+    return writing;
+}
+
+/// On the disk pool. The names first: a log that held them may go once the manifest stands.
+Result<void> Historian::Body::write_edit(EditLog& manifest, EditLog& catalog, const Writing& writing) {
+    if (writing.whole_catalog)
+        TRY_VOID(catalog.rewrite(encode_catalog_entries(writing.names)));
+    else if (!writing.names.empty())
+        TRY_VOID(catalog.append(encode_catalog_entries(writing.names)));
+    return writing.whole_manifest ? manifest.rewrite(writing.manifest) : manifest.append(writing.manifest);
 }
 
 void Historian::Body::start_edit() {
     if (edit_running_ || edits_held_ || edits_.empty()) return;
     edit_running_ = true;
     edit_failed_ = false;
-    Bytes manifest = encode_manifest(manifest_after(edits_.front()), shard_.id());
-    Bytes catalog;
-    if (catalog_dirty_) catalog = encode_catalog(catalog_.series(), shard_.id());
-    catalog_changed_during_edit_ = false;
-    const bool with_catalog = catalog_dirty_;
     disk_pool_.run(
         shard_,
-        [&disk = disk_, path = options_.path, manifest = std::move(manifest), catalog = std::move(catalog),
-         with_catalog]() -> Result<void> {
-            // The names first: a log that held them may go once the manifest stands.
-            if (with_catalog) TRY_VOID(disk.replace(path + "/CATALOG", catalog));
-            return disk.replace(path + "/MANIFEST", manifest);
-        },
-        [this, with_catalog](Result<void> outcome) { edited(std::move(outcome), with_catalog); });
+        [this, writing = writing_of(edits_.front())] { return write_edit(manifest_log_, catalog_log_, writing); },
+        [this](Result<void> outcome) { edited(std::move(outcome)); });
 }
 
-void Historian::Body::edited(Result<void> outcome, bool catalog_written) {
+/// The edit stands on disk: from now on it is how things are.
+void Historian::Body::take_state(const Edit& edit) {
+    names_flying_.clear();
+    segments_ = segments_after(segments_, edit);
+    for (const std::uint64_t number : edit.erasures_done) erasures_.remove(number);
+    damage_.insert(damage_.end(), edit.damage.begin(), edit.damage.end());
+    if (damage_.size() > damage_kept) damage_.resize(damage_kept);
+    if (edit.is_flush) {
+        log_number_min_ = std::max(log_number_min_, edit.log_number_min);
+        manifest_sources_ = edit.sources;
+    }
+}
+
+void Historian::Body::edited(Result<void> outcome) {
     edit_running_ = false;
     if (!outcome) {
         edit_failed_ = true;
@@ -71,14 +130,11 @@ void Historian::Body::edited(Result<void> outcome, bool catalog_written) {
     }
     jobs_state_ = State::Ok;
     jobs_detail_.clear();
-    if (catalog_written && !catalog_changed_during_edit_) catalog_dirty_ = false;
     const Edit edit = std::move(edits_.front());
     edits_.pop_front();
-    segments_ = segments_after(segments_, edit);
+    take_state(edit);
     if (edit.is_compaction) compaction_running_ = false;
     if (edit.is_flush) {
-        log_number_min_ = edit.log_number_min;
-        manifest_sources_ = edit.sources;
         const std::uint64_t order = frozen_->order;
         // Freeing millions of rows takes a while: elsewhere.
         disk_pool_.post([table = std::exchange(frozen_, nullptr)] {});
@@ -121,93 +177,6 @@ void Historian::Body::clean(const Edit& edit) {
             start_pin();
             maybe_close();
         });
-}
-
-UtcTime Historian::Body::newest_segment_time() const {
-    return segments_.empty() ? utc_time_min : segments_.front()->meta().last_time;
-}
-
-/// Whole segments: too old, or the oldest of too many bytes.
-void Historian::Body::retain() {
-    if (compaction_running_ || !edits_.empty() || segments_.empty()) return;
-    Edit edit;
-    if (options_.retention_age) {
-        // A clock that jumps ahead must not empty the store: time is at most that of the newest sample.
-        const UtcTime now = std::min(shard_.utc_now(), newest_segment_time());
-        for (const auto& segment : segments_) {
-            if (segment->meta().last_time < now && now - segment->meta().last_time > *options_.retention_age)
-                edit.removed.insert(segment->meta().name);
-        }
-    }
-    if (options_.retention_bytes) {
-        std::uint64_t bytes = 0;
-        for (const auto& segment : segments_) {  // Newest first.
-            bytes += segment->meta().bytes;
-            if (bytes > *options_.retention_bytes && segment != segments_.front())
-                edit.removed.insert(segment->meta().name);
-        }
-    }
-    if (edit.removed.empty()) return;
-    expired_total.add(static_cast<std::int64_t>(edit.removed.size()));
-    log_info("{}: {} segments leave by retention", options_.path, edit.removed.size());
-    edits_.push_back(std::move(edit));
-    start_edit();
-}
-
-void Historian::Body::start_compaction() {
-    if (compaction_running_ || closing_ || jobs_state_ != State::Ok || !edits_.empty()) return;
-    std::map<std::int64_t, std::size_t> counts;
-    for (const auto& segment : segments_) ++counts[utc_day(segment->meta().first_time)];
-    const auto crowded =
-        std::ranges::find_if(counts, [this](const auto& day) { return day.second > options_.segments_per_day_max; });
-    if (crowded == counts.end()) return;
-    UtcTime from = utc_time_max;
-    UtcTime last = utc_time_min;
-    for (const auto& segment : segments_) {
-        if (utc_day(segment->meta().first_time) != crowded->first) continue;
-        from = std::min(from, segment->meta().first_time);
-        last = std::max(last, segment->meta().last_time);
-    }
-    compaction_running_ = true;
-    compaction_writing_ = true;
-    Segments sources = overlapping(segments_, from, last);
-    disk_pool_.run(
-        shard_,
-        [&disk = disk_, directory = options_.path, shard = shard_.id(), job = next_number_++, sources] {
-            Written<Compacted> written{compact({disk, directory, shard, job}, sources), {}};
-            if (!written.outcome) return written;
-            for (const SegmentMeta& meta : written.outcome->segments) {
-                auto segment = Segment::open(disk, directory, meta.name);
-                if (!segment) {
-                    written.outcome = std::unexpected(segment.error());
-                    break;
-                }
-                written.segments.push_back(*std::move(segment));
-            }
-            return written;
-        },
-        [this, sources](Written<Compacted> written) { compacted(std::move(written), sources); });
-}
-
-void Historian::Body::compacted(Written<Compacted> written, const Segments& sources) {
-    compaction_writing_ = false;
-    if (!written.outcome) {
-        // Nothing is lost, only larger than need be; the next tick tries again.
-        log_warning("{}: segments could not be merged: {}", options_.path, written.outcome.error().message());
-        compaction_running_ = false;
-        return maybe_close();
-    }
-    compactions_total.add();
-    Edit edit;
-    edit.added = std::move(written.segments);
-    edit.is_compaction = true;
-    edit.set_aside = written.outcome->damaged_blocks > 0;
-    for (const auto& segment : sources) {
-        edit.removed.insert(segment->meta().name);
-        damaged_blocks_gone_ += segment->damaged_blocks();
-    }
-    edits_.push_back(std::move(edit));
-    start_edit();
 }
 
 }  // namespace lineshaft::store

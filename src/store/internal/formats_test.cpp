@@ -127,18 +127,5 @@ TEST(Formats, ASegmentOfVersion1StaysReadable) {
     EXPECT_EQ(rows.receive_times[0], UtcTime(t0 + 5'000'000));
 }
 
-TEST(Formats, AManifestIsAsItsPageSays) {
-    Manifest manifest;
-    manifest.next_number = 12;
-    manifest.log_number_min = 3;
-    manifest.sources.push_back({SourceId(1), 8, "mqtt/filler"});
-    EXPECT_EQ(hex(encode_manifest(manifest, ShardId(0))),
-              "4c534d46010000001400000000000000664d21a61b6191d301020c03030e01080b6d7174742f66696c6c6572");
-    const auto back = decode_manifest(encode_manifest(manifest, ShardId(0)));
-    ASSERT_TRUE(back);
-    EXPECT_EQ(back->next_number, 12U);
-    EXPECT_EQ(back->sources.at(0).name, "mqtt/filler");
-}
-
 }  // namespace
 }  // namespace lineshaft::store

@@ -1,61 +1,119 @@
 #include "store/internal/manifest.h"
 
+#include <algorithm>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "store/internal/ints.h"
 #include "store/internal/series_codec.h"
 
 namespace lineshaft::store {
 namespace {
 
-constexpr std::uint32_t manifest_magic = 0x46'4D'53'4C;  // "LSMF".
-constexpr std::uint32_t catalog_magic = 0x54'43'53'4C;   // "LSCT".
-constexpr std::uint16_t version = 1;
-constexpr std::size_t header_bytes = 24;
-
-enum class Kind : std::uint8_t { Numbers = 1, Segment = 2, Source = 3, Series = 4 };  // On disk. Append only.
+enum class Kind : std::uint8_t {
+    Numbers = 1,
+    Segment = 2,
+    Source = 3,
+    Series = 4,
+    SegmentGone = 5,
+    Erasure = 6,
+    ErasureDone = 7,
+    Damage = 128,
+    Hour = 129,
+};  // On disk. Append only.
 constexpr std::uint8_t kind_optional = 128;
+constexpr std::uint8_t flag_cold = 1;
 
-Bytes frame(std::uint32_t magic, ShardId shard, ByteView body) {
-    Bytes file;
-    ByteWriter out(file);
-    out.le(magic);
-    out.le(version);
-    out.le(shard.value());
-    out.le(static_cast<std::uint64_t>(body.size()));
-    out.le(crc32c(body));
-    out.le(crc32c(file));
-    out.bytes(body);
-    return file;
-}
+/// Entries of a body, each with its kind and size before it.
+class Entries {
+public:
+    explicit Entries(Bytes& body) : body_(body) {}
 
-void write_entry(ByteWriter& body, Kind kind, ByteView entry) {
-    body.u8(static_cast<std::uint8_t>(kind));
-    body.varint(entry.size());
-    body.bytes(entry);
-}
+    template <class Write>
+    void add(Kind kind, Write write) {
+        entry_.clear();
+        ByteWriter field(entry_);
+        write(field);
+        ByteWriter out(body_);
+        out.u8(static_cast<std::uint8_t>(kind));
+        out.varint(entry_.size());
+        out.bytes(entry_);
+    }
+    void add_numbers(std::uint64_t next_number, std::uint64_t log_number_min) {
+        add(Kind::Numbers, [&](ByteWriter& field) {
+            field.varint(next_number);
+            field.varint(log_number_min);
+        });
+    }
+    void add_segment(const SegmentMeta& segment) {
+        add(Kind::Segment, [&](ByteWriter& field) {
+            write_text(field, segment.name);
+            field.varint(segment.order);
+            field.varint(segment.rows);
+            field.varint(segment.bytes);
+            field.varint(segment.series);
+            field.le(segment.first_time.ns());
+            field.le(segment.last_time.ns());
+            field.varint(segment.erasures);
+            field.u8(segment.is_cold ? flag_cold : 0);
+        });
+    }
+    void add_source(const SourceMeta& source) {
+        add(Kind::Source, [&](ByteWriter& field) {
+            field.varint(source.id.value());
+            field.varint(source.last_sequence);
+            write_text(field, source.name);
+        });
+    }
+    void add_erasure(const Erasure& erasure) {
+        add(Kind::Erasure, [&](ByteWriter& field) {
+            field.le(erasure.hidden.from.ns());
+            field.le(erasure.hidden.last.ns());
+            field.varint(erasure.hidden.order);
+            field.varint(erasure.hidden.number);
+            field.varint(erasure.tags.size());
+            std::uint64_t before = 0;
+            for (const TagId tag : erasure.tags) field.varint(tag.value() - std::exchange(before, tag.value()));
+        });
+    }
+    void add_damage(const Damage& damage) {
+        add(Kind::Damage, [&](ByteWriter& field) {
+            field.varint(damage.tag.value());
+            field.le(damage.from.ns());
+            field.le(damage.to.ns());
+            field.varint(damage.blocks);
+            write_text(field, damage.file);
+            write_text(field, std::string_view(damage.why).substr(0, 200));
+        });
+    }
+    void add_hour(const HourUse& hour) {
+        add(Kind::Hour, [&](ByteWriter& field) {
+            field.varint(zigzag(hour.hour));
+            field.varint(hour.samples);
+            field.varint(hour.bytes);
+        });
+    }
+
+private:
+    Bytes& body_;
+    Bytes entry_;
+};
 
 /// Calls `take(kind, reader)` for each entry; `take` says false for a kind it does not know.
 template <class Take>
-Result<void> read_entries(ByteView file, std::uint32_t magic, const char* name, Take take) {
-    const auto corrupt = [name](const char* what) { return fail(ErrorCode::Corrupt, std::string(name) + what); };
-    if (file.size() < header_bytes) return corrupt(" ends within its header");
-    ByteReader in(file);
-    if (in.le<std::uint32_t>() != magic || load_le<std::uint32_t>(file.data() + 20) != crc32c(file.first(20)))
-        return corrupt(" fails its header's checksum");
-    if (in.le<std::uint16_t>() > version) return fail(ErrorCode::VersionUnknown, name);
-    in.bytes(2);
-    const auto body_bytes = in.le<std::uint64_t>();
-    const auto body_crc = in.le<std::uint32_t>();
-    if (body_bytes != file.size() - header_bytes) return corrupt(" has another size than its header says");
-    ByteReader body(file.subspan(header_bytes));
-    if (crc32c(file.subspan(header_bytes)) != body_crc) return corrupt(" fails its checksum");
+Result<void> read_entries(ByteView bytes, const char* name, Take take) {
+    ByteReader body(bytes);
     while (body.left() > 0) {
         const std::uint8_t kind = body.u8();
         ByteReader entry(body.bytes(body.varint()));
-        if (!body.ok()) return corrupt(" ends within an entry");
+        if (!body.ok()) return fail(ErrorCode::Corrupt, fmt::format("{} ends within an entry", name));
         if (!take(static_cast<Kind>(kind), entry)) {
             if (kind < kind_optional) return fail(ErrorCode::VersionUnknown, name);
             continue;
         }
-        if (!entry.ok()) return corrupt(" has an entry that does not follow the format");
+        if (!entry.ok())
+            return fail(ErrorCode::Corrupt, fmt::format("{} has an entry that does not follow the format", name));
     }
     return {};
 }
@@ -69,89 +127,151 @@ SegmentMeta read_segment(ByteReader& in) {
     meta.series = in.varint();
     meta.first_time = UtcTime(in.le<std::int64_t>());
     meta.last_time = UtcTime(in.le<std::int64_t>());
+    if (in.left() == 0) return meta;  // As version 1 wrote it.
+    meta.erasures = in.varint();
+    meta.is_cold = (in.u8() & flag_cold) != 0;
     return meta;
+}
+
+Erasure read_erasure(ByteReader& in) {
+    Erasure erasure;
+    erasure.hidden.from = UtcTime(in.le<std::int64_t>());
+    erasure.hidden.last = UtcTime(in.le<std::int64_t>());
+    erasure.hidden.order = in.varint();
+    erasure.hidden.number = in.varint();
+    const std::uint64_t tags = in.varint();
+    if (tags > in.left()) in.fail();
+    std::uint64_t before = 0;
+    for (std::uint64_t i = 0; in.ok() && i < tags; ++i) erasure.tags.emplace_back(before += in.varint());
+    return erasure;
+}
+
+Damage read_damage(ByteReader& in) {
+    Damage damage;
+    damage.tag = TagId(in.varint());
+    damage.from = UtcTime(in.le<std::int64_t>());
+    damage.to = UtcTime(in.le<std::int64_t>());
+    damage.blocks = in.varint();
+    damage.file = read_text(in);
+    damage.why = read_text(in);
+    return damage;
+}
+
+void take_source(ByteReader& in, std::vector<SourceMeta>& sources) {
+    SourceMeta source;
+    source.id = SourceId(in.varint());
+    source.last_sequence = in.varint();
+    source.name = read_text(in);
+    const auto known = std::ranges::lower_bound(sources, source.id, {}, &SourceMeta::id);
+    if (known != sources.end() && known->id == source.id)
+        *known = std::move(source);
+    else
+        sources.insert(known, std::move(source));
+}
+
+void take_hour(ByteReader& in, std::vector<HourUse>& hours) {
+    HourUse hour;
+    hour.hour = unzigzag(in.varint());
+    hour.samples = in.varint();
+    hour.bytes = in.varint();
+    const auto known = std::ranges::lower_bound(hours, hour.hour, {}, &HourUse::hour);
+    if (known != hours.end() && known->hour == hour.hour)
+        *known = hour;
+    else
+        hours.insert(known, hour);
+    if (hours.size() > hours_kept) hours.erase(hours.begin());
 }
 
 }  // namespace
 
-Bytes encode_manifest(const Manifest& manifest, ShardId shard) {
-    Bytes body;
-    ByteWriter out(body);
-    Bytes entry;
-    ByteWriter field(entry);
-    field.varint(manifest.next_number);
-    field.varint(manifest.log_number_min);
-    write_entry(out, Kind::Numbers, entry);
-    for (const SegmentMeta& segment : manifest.segments) {
-        entry.clear();
-        write_text(field, segment.name);
-        field.varint(segment.order);
-        field.varint(segment.rows);
-        field.varint(segment.bytes);
-        field.varint(segment.series);
-        field.le(segment.first_time.ns());
-        field.le(segment.last_time.ns());
-        write_entry(out, Kind::Segment, entry);
-    }
-    for (const SourceMeta& source : manifest.sources) {
-        entry.clear();
-        field.varint(source.id.value());
-        field.varint(source.last_sequence);
-        write_text(field, source.name);
-        write_entry(out, Kind::Source, entry);
-    }
-    return frame(manifest_magic, shard, body);
+Bytes encode_state(const Manifest& manifest) {
+    ManifestChange change;
+    change.next_number = manifest.next_number;
+    change.log_number_min = manifest.log_number_min;
+    change.added = manifest.segments;
+    change.sources = manifest.sources;
+    change.erasures = manifest.erasures;
+    change.damage = manifest.damage;
+    change.hours = manifest.hours;
+    return encode_change(change);
 }
 
-Result<Manifest> decode_manifest(ByteView bytes) {
-    Manifest manifest;
-    TRY_VOID(read_entries(bytes, manifest_magic, "MANIFEST", [&](Kind kind, ByteReader& in) {
+Bytes encode_change(const ManifestChange& change) {
+    Bytes body;
+    Entries out(body);
+    out.add_numbers(change.next_number, change.log_number_min);
+    for (const SegmentMeta& segment : change.added) out.add_segment(segment);
+    for (const std::string& name : change.gone)
+        out.add(Kind::SegmentGone, [&](ByteWriter& field) { write_text(field, name); });
+    for (const SourceMeta& source : change.sources) out.add_source(source);
+    for (const Erasure& erasure : change.erasures) out.add_erasure(erasure);
+    for (const std::uint64_t number : change.erasures_done)
+        out.add(Kind::ErasureDone, [&](ByteWriter& field) { field.varint(number); });
+    for (const Damage& damage : change.damage) out.add_damage(damage);
+    for (const HourUse& hour : change.hours) out.add_hour(hour);
+    return body;
+}
+
+Result<void> apply_manifest(ByteView body, Manifest& manifest) {
+    std::unordered_set<std::string> gone;
+    std::unordered_set<std::uint64_t> done;
+    TRY_VOID(read_entries(body, "MANIFEST", [&](Kind kind, ByteReader& in) {
         switch (kind) {
             case Kind::Numbers:
                 manifest.next_number = in.varint();
                 manifest.log_number_min = in.varint();
                 return true;
             case Kind::Segment: manifest.segments.push_back(read_segment(in)); return true;
-            case Kind::Source: {
-                SourceMeta source;
-                source.id = SourceId(in.varint());
-                source.last_sequence = in.varint();
-                source.name = read_text(in);
-                manifest.sources.push_back(std::move(source));
+            case Kind::Source: take_source(in, manifest.sources); return true;
+            case Kind::SegmentGone: gone.insert(read_text(in)); return true;
+            case Kind::Erasure: manifest.erasures.push_back(read_erasure(in)); return true;
+            case Kind::ErasureDone: done.insert(in.varint()); return true;
+            case Kind::Damage:
+                if (manifest.damage.size() < damage_kept) manifest.damage.push_back(read_damage(in));
                 return true;
-            }
+            case Kind::Hour: take_hour(in, manifest.hours); return true;
             case Kind::Series: break;
         }
         return false;
     }));
+    if (!gone.empty()) std::erase_if(manifest.segments, [&](const SegmentMeta& s) { return gone.contains(s.name); });
+    if (!done.empty())
+        std::erase_if(manifest.erasures, [&](const Erasure& e) { return done.contains(e.hidden.number); });
+    return {};
+}
+
+Bytes encode_manifest(const Manifest& manifest, ShardId shard) {
+    return encode_edit_file(manifest_magic, shard, 1, encode_state(manifest));
+}
+
+Result<Manifest> decode_manifest(ByteView file) {
+    const EditLog::Loaded loaded = TRY(decode_edit_file(file, manifest_magic, "MANIFEST"));
+    if (loaded.records.empty()) return fail(ErrorCode::Corrupt, loaded.why);
+    Manifest manifest;
+    for (const ByteView record : loaded.records) TRY_VOID(apply_manifest(record, manifest));
     return manifest;
 }
 
-Bytes encode_catalog(const std::vector<Series>& series, ShardId shard) {
+Bytes encode_catalog_entries(const std::vector<CatalogEntry>& entries) {
     Bytes body;
-    ByteWriter out(body);
-    Bytes entry;
-    ByteWriter field(entry);
-    for (const Series& one : series) {
-        entry.clear();
-        field.varint(one.tag.value());
-        write_info(field, one.info);
-        write_entry(out, Kind::Series, entry);
-    }
-    return frame(catalog_magic, shard, body);
+    body.reserve(entries.size() * 64);
+    Entries out(body);
+    for (const CatalogEntry& entry : entries)
+        out.add(Kind::Series, [&](ByteWriter& field) {
+            field.varint(entry.tag.value());
+            write_info(field, *entry.info);
+        });
+    return body;
 }
 
-Result<std::vector<Series>> decode_catalog(ByteView bytes) {
-    std::vector<Series> all;
-    TRY_VOID(read_entries(bytes, catalog_magic, "CATALOG", [&](Kind kind, ByteReader& in) {
+Result<void> read_catalog(ByteView body, const std::function<void(TagId, SeriesInfo&&)>& take) {
+    return read_entries(body, "CATALOG", [&](Kind kind, ByteReader& in) {
         if (kind != Kind::Series) return false;
-        Series series;
-        series.tag = TagId(in.varint());
-        series.info = read_info(in);
-        all.push_back(std::move(series));
+        const TagId tag(in.varint());
+        SeriesInfo info = read_info(in);
+        if (in.ok()) take(tag, std::move(info));
         return true;
-    }));
-    return all;
+    });
 }
 
 }  // namespace lineshaft::store

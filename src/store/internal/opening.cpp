@@ -27,46 +27,58 @@ Result<void> Historian::Body::open() {
     TRY_VOID(disk_.make_directory(options_.path));
     lock_ = TRY(disk_.lock(options_.path + "/LOCK"));
     const std::vector<std::string> names = TRY(disk_.list(options_.path));
-    bool rebuilt = false;
-    auto manifest = load_manifest(names);
-    if (!manifest) {
-        if (manifest.error().code() != ErrorCode::Corrupt) return std::unexpected(manifest.error());
-        // Every segment file says what it is: all of them together are the store.
-        set_aside("MANIFEST", manifest.error().detail());
-        manifest = Manifest();
-        rebuilt = true;
-    }
+    Known known = TRY(load_manifest(names));
+    const Manifest& manifest = known.manifest;
     for (const std::string& name : names)
         next_number_ = std::max(next_number_, is_segment(name) ? job_of(name) + 1 : 1);
-    next_number_ = std::max(next_number_, manifest->next_number);
-    manifest_sources_ = manifest->sources;
-    for (const SourceMeta& source : manifest->sources)
+    next_number_ = std::max(next_number_, manifest.next_number);
+    manifest_sources_ = manifest.sources;
+    for (const SourceMeta& source : manifest.sources)
         catalog_.put_source(source.id, source.name, source.last_sequence);
-    log_number_min_ = manifest->log_number_min;
-    TRY_VOID(open_segments(*manifest, names, rebuilt));
+    log_number_min_ = manifest.log_number_min;
+    for (const Erasure& erasure : manifest.erasures) {
+        erasures_.add(erasure);
+        next_number_ = std::max(next_number_, erasure.hidden.number + 1);
+    }
+    damage_ = manifest.damage;
+    hours_ = manifest.hours;
+    TRY_VOID(open_segments(known, names));
     TRY_VOID(load_catalog());
     active_ = std::make_unique<MemTable>();
     active_->order = next_number_++;
-    TRY_VOID(replay_log(*manifest, names));
+    TRY_VOID(replay_log(manifest, names));
     ticker_ = shard_.every(tick_period, [this] { tick(); });
     return {};
 }
 
-Result<Manifest> Historian::Body::load_manifest(const std::vector<std::string>& names) {
-    const auto bytes = disk_.read(options_.path + "/MANIFEST");
-    if (bytes) return decode_manifest(*bytes);
-    if (bytes.error().code() != ErrorCode::NotFound) return std::unexpected(bytes.error());
+/// Two copies; with both damaged or gone what is left of them is completed from the segments themselves.
+Result<Historian::Body::Known> Historian::Body::load_manifest(const std::vector<std::string>& names) {
+    Known known;
+    EditLog::Loaded loaded = TRY(manifest_log_.load());
+    for (const std::string& name : loaded.damaged) set_aside(name, loaded.why);
+    for (const ByteView record : loaded.records) {
+        const auto applied = apply_manifest(record, known.manifest);
+        if (applied) continue;
+        if (applied.error().code() != ErrorCode::Corrupt) return std::unexpected(applied.error());
+        loaded.is_damaged = true;
+        set_aside("MANIFEST", applied.error().detail());
+        break;
+    }
+    known.lost = loaded.is_damaged;
+    if (!loaded.records.empty() || known.lost) return known;
     const auto is_data = [](const std::string& name) { return is_segment(name) || log_number(name); };
     if (std::ranges::none_of(names, is_data)) {
         // A new store. From now on there is a manifest, or it was lost.
-        TRY_VOID(disk_.replace(options_.path + "/MANIFEST", encode_manifest(Manifest(), shard_.id())));
-        return Manifest();
+        TRY_VOID(manifest_log_.rewrite(encode_state(Manifest())));
+        return known;
     }
     // Stores made before that have none until their first flush: as long as the first log file is there everything is
     // in the log, and segments are those of a flush that did not come to its end.
-    if (std::ranges::any_of(names, is_segment) && !disk_.exists(options_.path + "/" + log_name(1)))
-        return fail(ErrorCode::Corrupt, "the manifest is gone, but there are segments");
-    return Manifest();
+    if (std::ranges::any_of(names, is_segment) && !disk_.exists(options_.path + "/" + log_name(1))) {
+        set_aside("MANIFEST", "the manifest is gone, but there are segments");
+        known.lost = true;
+    }
+    return known;
 }
 
 void Historian::Body::set_aside(const std::string& name, const std::string& why) {
@@ -76,23 +88,26 @@ void Historian::Body::set_aside(const std::string& name, const std::string& why)
     (void)disk_.rename(options_.path + "/" + name, options_.path + "/" + name + ".corrupt");
 }
 
-Result<void> Historian::Body::open_segments(const Manifest& manifest, const std::vector<std::string>& names,
-                                            bool rebuilt) {
+Result<void> Historian::Body::open_segments(Known& known, const std::vector<std::string>& names) {
     std::unordered_set<std::string> wanted;
-    if (rebuilt) {
-        for (const std::string& name : names) {
-            if (is_segment(name)) wanted.insert(name);
+    for (const SegmentMeta& meta : known.manifest.segments) wanted.insert(meta.name);
+    const std::unordered_set<std::string> there(names.begin(), names.end());
+    for (const std::string& name : names) {
+        if (!is_segment(name) || wanted.contains(name)) {
+            if (name.ends_with(".new")) TRY_VOID(disk_.remove(options_.path + "/" + name));
+        } else if (known.lost && job_of(name) >= known.manifest.next_number) {
+            // Written after what is left of the manifest. Earlier ones had been replaced when it was written.
+            known.manifest.segments.push_back({.name = name});
+        } else {
+            // Left by a flush or a merge that did not come to its end.
+            TRY_VOID(disk_.remove(options_.path + "/" + name));
         }
     }
-    for (const SegmentMeta& meta : manifest.segments) wanted.insert(meta.name);
-    for (const std::string& name : names) {
-        // Left by a flush or a compaction that did not come to its end.
-        const bool orphan = (is_segment(name) && !wanted.contains(name)) || name.ends_with(".new");
-        if (orphan) TRY_VOID(disk_.remove(options_.path + "/" + name));
-    }
     Edit edit;
-    for (const std::string& name : wanted) {
-        auto segment = Segment::open(disk_, options_.path, name);
+    for (const SegmentMeta& meta : known.manifest.segments) {
+        // Of a manifest that is not the last one: what is gone was replaced since.
+        if (known.lost && !there.contains(meta.name)) continue;
+        auto segment = Segment::open(disk_, options_.path, meta);
         if (segment) {
             next_number_ = std::max(next_number_, (*segment)->meta().order + 1);
             edit.added.push_back(*std::move(segment));
@@ -100,38 +115,40 @@ Result<void> Historian::Body::open_segments(const Manifest& manifest, const std:
         }
         const ErrorCode code = segment.error().code();
         if (code != ErrorCode::Corrupt && code != ErrorCode::NotFound) return std::unexpected(segment.error());
-        set_aside(name, segment.error().detail());
+        set_aside(meta.name, segment.error().detail());
+        if (meta.rows > 0)
+            damage_.push_back({meta.name, TagId(), meta.first_time, meta.last_time, 0, damage_detail_});
     }
     segments_ = segments_after(segments_, edit);
     return {};
 }
 
 Result<void> Historian::Body::load_catalog() {
-    const auto add = [this](const Series& series) {
-        catalog_.set_info(catalog_.ensure_series(series.tag), series.info);
+    const auto add = [this](TagId tag, SeriesInfo&& info) {
+        SeriesState& state = catalog_.ensure_series(tag);
+        catalog_.set_info(state, info);
+        state.is_in_catalog = true;
     };
-    const auto bytes = disk_.read(options_.path + "/CATALOG");
-    if (bytes) {
-        const auto all = decode_catalog(*bytes);
-        if (all) {
-            for (const Series& series : *all) add(series);
-            return {};
-        }
-        if (all.error().code() != ErrorCode::Corrupt) return std::unexpected(all.error());
-        set_aside("CATALOG", all.error().detail());
-    } else if (bytes.error().code() != ErrorCode::NotFound) {
-        return std::unexpected(bytes.error());
+    EditLog::Loaded loaded = TRY(catalog_log_.load());
+    for (const ByteView record : loaded.records) {
+        const auto read = read_catalog(record, add);
+        if (read) continue;
+        if (read.error().code() != ErrorCode::Corrupt) return std::unexpected(read.error());
+        loaded.is_damaged = true;
+        loaded.why = read.error().detail();
     }
+    if (loaded.is_damaged) set_aside("CATALOG", loaded.why);
+    if (!loaded.records.empty() && !loaded.is_damaged) return {};
     // From the segments, oldest names first so that the newest stand.
     Segments by_order = segments_;
     std::ranges::sort(by_order, {}, [](const auto& segment) { return segment->meta().order; });
     for (const auto& segment : by_order) {
+        if (!segment->is_whole()) continue;
         for (std::size_t i = 0; i < segment->series_count(); ++i) {
-            const auto series = segment->series_at(i);
-            if (series) add({series->tag, series->info});
+            auto series = segment->series_at(i);
+            if (series) add(series->tag, std::move(series->info));
         }
     }
-    catalog_dirty_ = true;
     return {};
 }
 
@@ -152,14 +169,14 @@ Result<void> Historian::Body::replay_log(const Manifest& manifest, const std::ve
         if (series.tag == TagId()) return;
         SeriesState& state = catalog_.ensure_series(series.tag);
         if (!catalog_.set_info(state, series.info)) return;
-        catalog_dirty_ = true;
+        note_name(state);
         if (state.active_order == active_->order) state.active->set_info(state.info);
     };
     visitor.source = [this](SourceId id, std::string_view name) { catalog_.put_source(id, name, 0); };
     visitor.samples = [this, &current](const Batch& batch) -> Result<void> {
         if (batch.empty()) return {};
         take_rows(batch);
-        if (active_->bytes >= options_.memtable_bytes) return flush_at_start(current);
+        if (active_->is_full(options_.memtable_bytes)) return flush_at_start(current);
         return {};
     };
     Replayed replayed = TRY(replay(disk_, options_.path, numbers, visitor));
@@ -191,11 +208,12 @@ Result<void> Historian::Body::flush_at_start(std::uint64_t log_number) {
     edit.sources = catalog_.sources();
     active_ = std::make_unique<MemTable>();
     active_->order = next_number_++;
-    TRY_VOID(disk_.replace(options_.path + "/CATALOG", encode_catalog(catalog_.series(), shard_.id())));
-    TRY_VOID(disk_.replace(options_.path + "/MANIFEST", encode_manifest(manifest_after(edit), shard_.id())));
-    segments_ = segments_after(segments_, edit);
-    manifest_sources_ = edit.sources;
-    log_number_min_ = std::max(log_number_min_, log_number);
+    return edit_at_start(edit);
+}
+
+Result<void> Historian::Body::edit_at_start(const Edit& edit) {
+    TRY_VOID(write_edit(manifest_log_, catalog_log_, writing_of(edit)));
+    take_state(edit);
     return {};
 }
 
