@@ -1,6 +1,6 @@
 /// A backup repository: a directory in which every piece of every snapshot lies once, under the hash of what it holds.
 ///
-/// Flow:    take.h puts pieces and at the end one snapshot; restore.h and verify.h read them; prune removes.
+/// Flow:    take.h puts pieces and at the end one snapshot; restore.h reads them; prune removes.
 /// Threads: one at a time; blocks: a pool of its own, or the command line.
 /// Errors:  NotFound (no repository), Conflict (there is one already), BackupPassphrase, Corrupt (names the file),
 ///          VersionUnknown, Locked (another process works on it), DiskFull, Io.
@@ -60,8 +60,6 @@ struct Snapshot {
 
 class Repository {
 public:
-    enum class Damaged : std::uint8_t { Leave, SetAside };
-
     static bool is_at(Disk& disk, const std::string& path);
     /// Makes an empty one. No passphrase: nothing in it is encrypted. Errors: Conflict, also when the directory holds
     /// something else.
@@ -70,6 +68,12 @@ public:
     /// Errors: NotFound, BackupPassphrase (wrong, missing, or not needed), Corrupt, VersionUnknown.
     static Result<std::unique_ptr<Repository>> open(Disk& disk, std::string path,
                                                     const std::optional<std::string>& passphrase);
+    /// Opens the one that is there, or makes one. Without a passphrase only when `unencrypted` says that this is meant.
+    /// Errors: also InvalidArgument.
+    enum class Unencrypted : std::uint8_t { No, Yes };
+    static Result<std::unique_ptr<Repository>> ensure(Disk& disk, const std::string& path,
+                                                      const std::optional<std::string>& passphrase,
+                                                      Unencrypted unencrypted);
     ~Repository();
 
     bool is_encrypted() const;
@@ -86,8 +90,10 @@ public:
     /// Everything that was put survives a power cut.
     Result<void> sync();
 
-    /// Makes the snapshot visible, after sync(). Gives the bytes that it took.
-    Result<std::uint64_t> add(const Snapshot& snapshot);
+    /// Names the snapshot and makes it visible, after sync(). Gives the bytes that it took.
+    Result<std::uint64_t> add(Snapshot& snapshot);
+    /// Their ids, without reading them.
+    Result<std::vector<std::string>> snapshot_ids();
     /// Oldest first. Errors: Corrupt names the first that cannot be read.
     Result<std::vector<SnapshotInfo>> snapshots();
     /// "latest", an id or the only one that begins so. Errors: NotFound, Corrupt.
@@ -102,14 +108,25 @@ public:
     /// snapshot cannot be read: what it needs is not known.
     Result<Pruned> prune(const KeepRule& rule);
 
-    /// Names of what is wrong, with the reason; the walk over everything. See verify.h.
-    class Walk;
-    friend class Walk;
+    /// Every file that belongs to it, below its path; and those that do not belong to anything.
+    Result<std::vector<std::string>> files();
+    Result<std::vector<std::string>> strangers();
+    /// Reads one of files() whole; gives its size. Errors: Corrupt.
+    Result<std::uint64_t> check(const std::string& file);
+    /// Renames a damaged piece, so that it counts as gone.
+    Result<void> set_aside(const std::string& file);
+    /// Where a piece lies, below path().
+    static std::string file_of(const PieceId& id);
 
 private:
     struct State;
+    using Pieces = std::unordered_set<PieceId, HashOfPiece>;
+    Result<void> sweep(const std::string& directory, const Pieces& needed, Pruned& pruned);
     explicit Repository(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };
+
+/// The passphrase in a file, without the line's end; none for an empty name. Errors: BackupPassphrase, NotFound, Io.
+Result<std::optional<std::string>> read_passphrase(Disk& disk, const std::string& file);
 
 }  // namespace lineshaft::backup

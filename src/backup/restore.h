@@ -21,6 +21,8 @@ inline constexpr const char* unfinished_mark = "RESTORE-UNFINISHED";
 Result<SnapshotInfo> restore(Repository& repository, Disk& disk, const std::string& snapshot,
                              const std::string& directory, Progress& progress);
 
+enum class Damaged : std::uint8_t { Leave, SetAside };
+
 struct Finding {
     std::string path;  // Of the file that is wrong.
     std::string why;
@@ -37,7 +39,7 @@ struct Verdict {
 /// Reads every file of a repository: hash, decryption, and that each snapshot finds all that it names. Damaged pieces
 /// can be set aside (renamed), so that the next backup writes them anew.
 Result<Verdict> verify_repository(Disk& disk, const std::string& path, const std::optional<std::string>& passphrase,
-                                  Repository::Damaged damaged, Progress& progress);
+                                  Damaged damaged, Progress& progress);
 
 /// Reads a whole data directory, of a house that runs or not: every block of every segment, the logs, the registry,
 /// the chain of the audit log.

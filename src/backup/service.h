@@ -28,6 +28,7 @@ struct Plan {
     KeepRule keep;
     std::uint64_t bytes_per_second = 0;  // Read from the data directory; 0: no bound.
     std::string version;
+    std::string configuration;  // All settings as they are, as YAML: kept in the snapshot.
 };
 
 /// A run, as shown.

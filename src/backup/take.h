@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "backup/repository.h"
 #include "runtime/clock.h"
+#include "store/historian.h"
 
 namespace lineshaft::backup {
 
@@ -47,20 +49,22 @@ struct SourceFile {
     std::string path;
     std::uint64_t bytes = 0;
     bool immutable = false;
-    std::unique_ptr<ReadFile> file;  // Or:
-    ByteView view;                   // Kept alive by Sources::held.
+    // One of these:
+    std::unique_ptr<ReadFile> file;
+    ByteView view;   // Kept alive by Sources.
+    std::string at;  // To be opened when it is its turn: of a house that does not run.
 };
 
 /// What makes up one snapshot. All of it is of one moment, or later where that does no harm.
 struct Sources {
     std::vector<SourceFile> files;
-    std::vector<std::unique_ptr<ReadFile>> held;
-    std::vector<std::string> temporary;  // Files to remove afterwards.
-    std::move_only_function<void()> release;
+    std::vector<store::Pinned> history;
+    std::deque<Bytes> memory;
+    std::vector<std::string> temporary;  // To be removed afterwards.
 };
 
-/// `version` of the program. `now` names the snapshot.
-Result<SnapshotInfo> take(Repository& repository, Sources& sources, const Clock& clock, const std::string& version,
-                          Throttle& throttle, Progress& progress);
+/// The caller holds the repository's lock. Also removes what was temporary. `version` of the program.
+Result<SnapshotInfo> take(Disk& disk, Repository& repository, Sources& sources, const Clock& clock,
+                          const std::string& version, Throttle& throttle, Progress& progress);
 
 }  // namespace lineshaft::backup

@@ -259,4 +259,54 @@ Result<std::int64_t> Database::data_version() {
     return query.integer(0);
 }
 
+namespace {
+
+struct CloseHandle {
+    void operator()(sqlite3* handle) const { sqlite3_close(handle); }
+};
+using Handle = std::unique_ptr<sqlite3, CloseHandle>;
+
+Result<Handle> open_handle(const std::string& path, int flags) {
+    sqlite3* raw = nullptr;
+    const int result = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+    Handle handle(raw);
+    if (result != SQLITE_OK) return fail_with(raw, result);
+    sqlite3_busy_timeout(raw, busy_wait_ms);
+    return handle;
+}
+
+}  // namespace
+
+Result<void> Database::copy(const std::string& from, const std::string& to) {
+    const int file = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) return fail(ErrorCode::Io, fmt::format("{}: cannot create: {}", to, std::strerror(errno)));
+    ::close(file);
+    const Handle source = TRY(open_handle(from, SQLITE_OPEN_READWRITE));
+    const Handle target = TRY(open_handle(to, SQLITE_OPEN_READWRITE));
+    sqlite3_backup* backup = sqlite3_backup_init(target.get(), "main", source.get(), "main");
+    if (!backup) return fail_with(target.get(), sqlite3_errcode(target.get()));
+    // All pages in one step: it reads one moment, and in WAL mode no writer waits for a reader.
+    const int stepped = sqlite3_backup_step(backup, -1);
+    const int finished = sqlite3_backup_finish(backup);
+    if (stepped != SQLITE_DONE) return fail_with(target.get(), stepped);
+    if (finished != SQLITE_OK) return fail_with(target.get(), finished);
+    return {};
+}
+
+Result<void> Database::check(const std::string& path) {
+    const Handle handle = TRY(open_handle(path, SQLITE_OPEN_READWRITE));
+    sqlite3_stmt* statement = nullptr;
+    int result = sqlite3_prepare_v2(handle.get(), "PRAGMA integrity_check(5)", -1, &statement, nullptr);
+    if (result != SQLITE_OK) return fail_with(handle.get(), result);
+    std::string found;
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        const std::string row = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
+        if (row != "ok") found += (found.empty() ? "" : "; ") + row;
+    }
+    sqlite3_finalize(statement);
+    if (result != SQLITE_DONE) return fail_with(handle.get(), result);
+    if (!found.empty()) return fail(ErrorCode::Corrupt, found);
+    return {};
+}
+
 }  // namespace lineshaft::registry

@@ -83,6 +83,11 @@ public:
     static Result<std::unique_ptr<Database>> open(const std::string& path);
     ~Database();
 
+    /// Writes a consistent copy of the database `from`, which others may be writing, to a new file (mode 0600).
+    static Result<void> copy(const std::string& from, const std::string& to);
+    /// Reads every page and index, of a database that others may be writing. Errors: Corrupt says what is wrong.
+    static Result<void> check(const std::string& path);
+
     /// Brings the tables of `room` up to the newest of `migrations`, each step in its own transaction.
     Result<void> migrate(std::string_view room, std::span<const Migration> migrations);
 
