@@ -144,7 +144,7 @@ bool Merge::next(Piece& piece) {
 
 /// The next block as it is, when nothing else lies in its time and it lies within the range.
 bool Merge::take_whole(Run& run, UtcTime limit, Piece& piece) {
-    const BlockRef& block = run.blocks[run.next_block];
+    const BlockRef block = run.blocks[run.next_block];
     const bool apart =
         run.next_block + 1 == run.blocks.size() || block.last_time < run.blocks[run.next_block + 1].first_time;
     if (block.last_time >= limit || !apart || block.first_time < from_ || block.last_time > last_) return false;
@@ -154,7 +154,7 @@ bool Merge::take_whole(Run& run, UtcTime limit, Piece& piece) {
     whole_ = *header;
     whole_run_ = &run;
     ++run.next_block;
-    piece = {&whole_, nullptr, 0, whole_.stats.count, run.order};
+    piece = {&whole_, run.segment->bytes_of(block), nullptr, 0, whole_.stats.count, run.order};
     return true;
 }
 
@@ -197,7 +197,7 @@ bool Merge::decode_next(Run& run) {
 
 void Merge::take_rows(Run& run, UtcTime limit, Piece& piece) {
     const std::size_t end = limit == utc_time_max ? run.rows.size() : first_at_or_after(run.rows, run.row, limit);
-    piece = {nullptr, &run.rows, run.row, end - run.row, run.order};
+    piece = {nullptr, {}, &run.rows, run.row, end - run.row, run.order};
     run.row = end;
 }
 
@@ -220,7 +220,7 @@ void Merge::take_ties(UtcTime time, Piece& piece) {
             order = run.order;
         }
     }
-    piece = {nullptr, &ties_, 0, ties_.size(), order};
+    piece = {nullptr, {}, &ties_, 0, ties_.size(), order};
 }
 
 void add_segments(Merge& merge, const std::vector<SnapshotOf<Segment>>& segments, TagId tag, UtcTime from,

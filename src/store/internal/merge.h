@@ -34,6 +34,7 @@ struct Hidden {
 struct Piece {
     // A block not decoded yet, alone in its time; null for rows.
     const BlockHeader* block = nullptr;
+    ByteView block_bytes;  // Of that block, as it is in its file.
     // Rows [first, first + count) of `rows`.
     const Chunk* rows = nullptr;
     std::size_t first = 0;

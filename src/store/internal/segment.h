@@ -82,6 +82,8 @@ public:
     /// Errors: DiskFull, Io.
     static Result<std::unique_ptr<SegmentWriter>> create(Disk& disk, const std::string& directory, std::string name,
                                                          ShardId shard, std::uint64_t order);
+    /// From the next series on; Cold makes larger blocks.
+    void set_effort(Effort effort) { effort_ = effort; }
     /// Series in rising order of tags; rows of a series in rising order of source time. Tiers are written where they
     /// are worth it, those of `keep` always.
     void begin_series(TagId tag, SeriesInfo info, TierSet keep = {});
@@ -108,6 +110,9 @@ private:
     Result<void> spill(std::size_t above);
 
     std::unique_ptr<AppendFile> file_;
+    std::size_t block_rows_wanted() const { return effort_ == Effort::Cold ? cold_block_rows : block_rows; }
+
+    Effort effort_ = Effort::Usual;
     SegmentMeta meta_;
     Bytes buffer_;
     SegmentSeries series_;

@@ -123,15 +123,16 @@ void SegmentWriter::ensure_tiers() {
 
 Result<void> SegmentWriter::add(const Chunk& rows, std::size_t first, std::size_t count) {
     pending_.append(rows, first, count);
-    while (pending_.size() - pending_from_ >= block_rows || pending_.text.size() >= block_text_bytes_max) {
-        std::size_t rows_now = std::min(block_rows, pending_.size() - pending_from_);
+    const std::size_t wanted = block_rows_wanted();
+    while (pending_.size() - pending_from_ >= wanted || pending_.text.size() >= block_text_bytes_max) {
+        std::size_t rows_now = std::min(wanted, pending_.size() - pending_from_);
         std::size_t text = 0;
         for (std::size_t i = 0; i < rows_now && !pending_.text.empty(); ++i) {
             const std::size_t row = pending_from_ + i;
             if (pending_.types[row] == ValueType::String) text += pending_.bits[row] & 0xFFFFFFFF;
             if (text >= block_text_bytes_max) rows_now = i + 1;
         }
-        if (rows_now < block_rows && text < block_text_bytes_max) break;
+        if (rows_now < wanted && text < block_text_bytes_max) break;
         TRY_VOID(write_block(rows_now));
     }
     if (pending_from_ == 0) return {};
@@ -177,7 +178,7 @@ Result<void> SegmentWriter::write_block(std::size_t count) {
     if (count >= block_rows || !keep_.empty()) ensure_tiers();
     if (has_tiers_) tiers_.add(pending_, pending_from_, count);
     const std::size_t before = buffer_.size();
-    const BlockHeader header = encode_block(series_.tag, pending_, pending_from_, count, buffer_);
+    const BlockHeader header = encode_block(series_.tag, pending_, pending_from_, count, buffer_, effort_);
     pending_from_ += count;
     return take_block(before, header);
 }
