@@ -48,10 +48,18 @@ def directory_bytes(path):
     return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
 
 
+READINGS = ["latitude", "longitude", "elevation", "velocity", "heading", "grade", "fuel_consumption"]
+DIAGNOSTICS = ["fuel_state", "current_load", "status"]
+MACHINE = ["temperature", "pressure", "flow", "current", "vibration", "level", "state", "alarm_word", "set_point",
+           "pieces"]
+TABLES = {"tsbs": {"readings": READINGS, "diagnostics": DIAGNOSTICS}, "plant": {"machine": MACHINE}}
+
+
 class Server:
     name = ""
     durability = ""
     line_path = None
+    form = "lines"
     headers = {}
 
     def __init__(self, directory):
@@ -126,6 +134,25 @@ class Lineshaft(Server):
     def values(self):
         return self.status()["store"]["samples"]
 
+    def counts(self, kind, start, end):
+        """Count and sum by table and column, of the fields that are not fixed."""
+        found = {}
+        for table, columns in TABLES[kind].items():
+            found[table] = {}
+            for name in columns:
+                pattern = f"{table}/**/{name}"
+                rows = self.fleet_query({"select": [{"name": "n", "tags": pattern, "aggregate": "count"},
+                                                    {"name": "s", "tags": pattern, "aggregate": "sum"}],
+                                         "from": start, "to": end})["rows"]
+                found[table][name] = tuple(rows[0]) if rows else (0, 0.0)
+        return found
+
+    def fleet_query(self, query):
+        status, body = ask(self.port, "POST", "/api/v1/fleet-query", json.dumps(query), self.headers)
+        if status != 200:
+            raise SystemExit(f"fleet-query answers {status}: {body}")
+        return json.loads(body)
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -165,6 +192,26 @@ class VictoriaMetrics(Server):
                     "10y", "-httpListenAddr", f"127.0.0.1:{self.port}"])
         until("VictoriaMetrics", lambda: ask(self.port, "GET", "/health")[0] == 200)
 
+    def counts(self, kind, start, end):
+        """Count and sum by table and column, of the fields that are not fixed."""
+        ask(self.port, "GET", "/internal/force_flush")
+        found = {}
+        for table, columns in TABLES[kind].items():
+            found[table] = {}
+            for name in columns:
+                found[table][name] = tuple(
+                    self.number(f'sum({function}({table}_{name}[{end - start}s]))', end - 1)
+                    for function in ["count_over_time", "sum_over_time"])
+        return found
+
+    def number(self, query, time):
+        path = f"/api/v1/query?query={urllib.parse.quote(query)}&time={time}&nocache=1"
+        status, body = ask(self.port, "GET", path)
+        if status != 200:
+            raise SystemExit(f"VictoriaMetrics answers {status}: {body}")
+        result = json.loads(body)["data"]["result"]
+        return float(result[0]["value"][1]) if result else 0.0
+
     def values(self):
         """What range queries see; rows become visible a moment after they were taken."""
         query = urllib.parse.quote('sum(count_over_time({__name__!=""}[30d]))')
@@ -199,6 +246,19 @@ bind-address = "127.0.0.1:{free_port()}"
 """)
         self.spawn(["influxd", "-config", config])
         until("InfluxDB", lambda: ask(self.port, "POST", "/query?q=CREATE+DATABASE+bench")[0] == 200)
+
+    def counts(self, kind, start, end):
+        found = {}
+        for table, columns in TABLES[kind].items():
+            asked = ", ".join(f'count("{name}"), sum("{name}")' for name in columns)
+            query = urllib.parse.quote(f'SELECT {asked} FROM "{table}"')
+            status, body = ask(self.port, "GET", f"/query?db=bench&q={query}")
+            if status != 200:
+                raise SystemExit(f"InfluxDB answers {status}: {body}")
+            series = json.loads(body)["results"][0].get("series")
+            row = series[0]["values"][0][1:] if series else [0] * (2 * len(columns))
+            found[table] = {name: (row[2 * i], row[2 * i + 1]) for i, name in enumerate(columns)}
+        return found
 
     def values(self):
         query = urllib.parse.quote("SELECT count(*) FROM readings")
