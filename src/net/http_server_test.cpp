@@ -428,8 +428,7 @@ TEST_F(HttpServerTest, PiecesThatAreNotThereYetAreWaitedFor) {
     };
     const auto peer = ask(get("/rows"));
     EXPECT_EQ(pulled, 1);
-    clock.advance(300s);  // It is ours to be slow: the peer is not cut for it.
-    shard.run();
+    shard.advance(300s);  // It is ours to be slow: the peer is not cut for it.
     std::exchange(go_on, nullptr)();
     shard.run();
     EXPECT_EQ(pulled, 3);
