@@ -118,7 +118,7 @@ std::uint8_t unit_of(std::span<const UtcTime> times) {
         const auto now = static_cast<std::uint64_t>(times[i].ns()) - static_cast<std::uint64_t>(times[i - 1].ns());
         if (now == step) continue;
         step = now;
-        divisor = std::gcd(divisor, now);
+        if (now % divisor != 0) divisor = std::gcd(divisor, now);
     }
     return divisor % 1'000'000'000 == 0 ? 3 : divisor % 1'000'000 == 0 ? 2 : divisor % 1'000 == 0 ? 1 : 0;
 }
@@ -176,27 +176,25 @@ void write_times(const BlockHeader& header, const Rows& rows, Ints& numbers, Byt
     encode_ints(numbers, out);
 }
 
-/// After each row's source time, or after the first: the shorter, which is told by the flag.
-void write_receives(BlockHeader& header, const Rows& rows, Ints& numbers, Bytes& into) {
-    constexpr std::size_t worth_another_try = 64;
-    const auto write = [&](auto since_ms, Bytes& to) {
-        for (std::size_t i = 0; i < rows.count; ++i)
-            numbers[i] = encode_receive(rows.times()[i], rows.receives()[i], since_ms(rows.times()[i]));
-        ByteWriter out(to);
-        encode_ints(numbers, out);
-    };
-    Bytes after_source;
-    write(floor_ms, after_source);
-    const std::int64_t first_ms = floor_ms(header.first_time);
-    if (after_source.size() > worth_another_try) {
-        Bytes after_first;
-        write([first_ms](UtcTime) { return first_ms; }, after_first);
-        if (after_first.size() < after_source.size()) {
-            header.flags |= flag_received_at;
-            return ByteWriter(into).bytes(after_first);
-        }
+/// Milliseconds after each row's source time, or after the first's where many rows were received at once.
+void write_receives(BlockHeader& header, const Rows& rows, Ints& numbers, ByteWriter& out) {
+    std::size_t receptions = 0;
+    std::size_t delays = 0;
+    std::int64_t delay = 0;
+    for (std::size_t i = 1; i < rows.count; ++i) {
+        receptions += rows.receives()[i] != rows.receives()[i - 1];
+        const std::int64_t now = wrapping_sub(rows.receives()[i].ns(), rows.times()[i].ns());
+        delays += now != delay;
+        delay = now;
     }
-    ByteWriter(into).bytes(after_source);
+    const bool received_at = receptions < delays && receptions < rows.count / 2;
+    if (received_at) header.flags |= flag_received_at;
+    const std::int64_t first_ms = floor_ms(header.first_time);
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        const UtcTime source = rows.times()[i];
+        numbers[i] = encode_receive(source, rows.receives()[i], received_at ? first_ms : floor_ms(source));
+    }
+    encode_ints(numbers, out);
 }
 
 void write_body(BlockHeader& header, const Rows& rows, Bytes& into) {
@@ -212,7 +210,7 @@ void write_body(BlockHeader& header, const Rows& rows, Bytes& into) {
                            [](Quality quality) { return static_cast<std::int64_t>(quality.code()); });
     encode_ints(numbers, out);
     write_values(header, rows, out);
-    write_receives(header, rows, numbers, into);
+    write_receives(header, rows, numbers, out);
 }
 
 /// zstd over the columns where it is smaller.

@@ -9,6 +9,7 @@
 #include "store/internal/decimal.h"
 #include "store/internal/ints.h"
 #include "store/internal/lanes.h"
+#include "store/internal/packing.h"
 #include "store/internal/values.h"
 
 namespace lineshaft::store {

@@ -32,9 +32,6 @@ void encode_ints(std::span<const std::int64_t> values, ByteWriter& out);
 /// Fills `values` whole; on bytes that do not follow the grammar the reader fails.
 void decode_ints(ByteReader& in, std::span<std::int64_t> values);
 
-/// The low `width` (1 … 64) bits of each, least significant first. lanes().unpack() reads them.
-void write_bits(std::span<const std::uint64_t> numbers, unsigned width, ByteWriter& out);
-
 inline std::uint64_t zigzag(std::int64_t value) {
     return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
 }

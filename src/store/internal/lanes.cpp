@@ -56,9 +56,39 @@ void scale_scalar(std::span<std::int64_t> numbers, std::int64_t origin, std::uin
                                            static_cast<std::uint64_t>(number) * divisor);
 }
 
+/// Inlined into each kind's function, to be compiled with that kind's instructions.
+inline __attribute__((always_inline)) void measure_with(std::span<const std::int64_t> numbers, Measure& into) {
+    std::int64_t least = numbers[0];
+    std::int64_t most = numbers[0];
+    for (const std::int64_t number : numbers) {
+        least = number < least ? number : least;
+        most = number > most ? number : most;
+    }
+    std::size_t changes = 0;
+    for (std::size_t i = 1; i < numbers.size(); ++i) changes += numbers[i] != numbers[i - 1];
+    into.least = least;
+    into.most = most;
+    into.changes = changes;
+    if (least == most) return;
+    // In turns of two counters: neighbours are often equally wide, and would wait for each other.
+    std::array<Widths, 2> banded{};
+    std::array<Widths, 2> zigzagged{};
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        const auto number = static_cast<std::uint64_t>(numbers[i]);
+        const std::uint64_t band = number - static_cast<std::uint64_t>(least);
+        const std::uint64_t folded = number << 1 ^ static_cast<std::uint64_t>(numbers[i] >> 63);
+        ++banded[i & 1][static_cast<std::size_t>(std::bit_width(band))];
+        ++zigzagged[i & 1][static_cast<std::size_t>(std::bit_width(folded))];
+    }
+    for (std::size_t width = 0; width < into.banded.size(); ++width) {
+        into.banded[width] = banded[0][width] + banded[1][width];
+        into.zigzagged[width] = zigzagged[0][width] + zigzagged[1][width];
+    }
+}
+
 #if defined(__x86_64__)
 
-#define LINESHAFT_AVX2 __attribute__((target("avx2")))
+#define LINESHAFT_AVX2 __attribute__((target("avx2,bmi,lzcnt")))
 
 /// How to bring eight numbers of one width, from two loads of 16 bytes, into eight lanes of 32 bits.
 struct Spread {
@@ -162,7 +192,12 @@ LINESHAFT_AVX2 void to_doubles_avx2(std::span<std::uint64_t> bits, double power,
     for (; i < bits.size(); ++i) bits[i] = quotient(bits[i], power, single);
 }
 
-constexpr Lanes avx2_lanes{unpack_avx2, add_avx2, unzigzag_avx2, scale_avx2, sum_up_avx2, to_doubles_avx2};
+LINESHAFT_AVX2 void measure_avx2(std::span<const std::int64_t> numbers, Measure& into) {
+    measure_with(numbers, into);
+}
+
+constexpr Lanes avx2_lanes{unpack_avx2, add_avx2,        unzigzag_avx2, scale_avx2,
+                           sum_up_avx2, to_doubles_avx2, measure_avx2};
 
 #endif
 
@@ -179,11 +214,13 @@ constexpr Lanes scalar_lanes{
     [](std::span<std::uint64_t> bits, double power, bool single) {
         for (std::uint64_t& value : bits) value = quotient(value, power, single);
     },
+    [](std::span<const std::int64_t> numbers, Measure& into) { measure_with(numbers, into); },
 };
 
 const Lanes& lanes() {
 #if defined(__x86_64__)
-    static const bool wide = __builtin_cpu_supports("avx2");
+    static const bool wide =
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("lzcnt");
     if (wide) return avx2_lanes;
 #endif
     return scalar_lanes;

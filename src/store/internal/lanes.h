@@ -4,6 +4,7 @@
 /// integers is modulo 2^64.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,6 +12,17 @@
 #include "base/bytes.h"
 
 namespace lineshaft::store {
+
+using Widths = std::array<std::uint32_t, 65>;  // [w]: how many numbers need exactly w bits.
+
+/// What the choice of a coding looks at.
+struct Measure {
+    std::int64_t least = 0;
+    std::int64_t most = 0;
+    std::size_t changes = 0;  // Numbers that differ from the one before.
+    Widths banded{};          // Of number - least.
+    Widths zigzagged{};
+};
 
 /// The loops of one kind of processor.
 struct Lanes {
@@ -24,6 +36,8 @@ struct Lanes {
     void (*sum_up)(std::span<std::int64_t> numbers);
     /// In place: the integer in bits[i] becomes the double integer / power, rounded to single precision if `single`.
     void (*to_doubles)(std::span<std::uint64_t> bits, double power, bool single);
+    /// Of at least one number.
+    void (*measure)(std::span<const std::int64_t> numbers, Measure& into);
 };
 
 extern const Lanes scalar_lanes;
