@@ -117,6 +117,8 @@ Result<EditLog::Loaded> EditLog::load() {
     std::vector<std::string> damaged;
     std::string why;
     bool all_alike = true;
+    std::string best_name;
+    std::size_t best_size = 0;
     for (const std::string& name : names_) {
         auto read = disk_.read(directory_ + "/" + name);
         if (!read && read.error().code() != ErrorCode::NotFound) return std::unexpected(read.error());
@@ -129,7 +131,10 @@ Result<EditLog::Loaded> EditLog::load() {
         if (!one.why.empty()) why = one.why;
         all_alike &= one.all_alike && !one.is_damaged && !one.records.empty() && !one.is_old;
         if (name != names_.front()) all_alike &= one.last_number == best.last_number && one.bytes == best.bytes;
-        if (reaches_further(one, best)) best = std::move(one);
+        if (!reaches_further(one, best)) continue;
+        best = std::move(one);
+        best_name = name;
+        best_size = best.files.front().size();
     }
     best.damaged = std::move(damaged);
     best.why = std::move(why);
@@ -138,6 +143,13 @@ Result<EditLog::Loaded> EditLog::load() {
     last_number_ = best.last_number;
     bytes_ = best.bytes;
     base_bytes_ = best.records.empty() ? 0 : best.records.front().size();
+    if (!best.records.empty()) {
+        // Its end may be in the kernel's memory only, if the process that wrote it was killed: what the reader does
+        // next, like removing files that a change has replaced, must not outlive it.
+        const auto file = TRY(disk_.reopen(directory_ + "/" + best_name, best_size));
+        TRY_VOID(file->sync());
+        TRY_VOID(disk_.sync_directory(directory_));
+    }
     can_append_ = all_alike && open_to_append().has_value();
     return best;
 }
