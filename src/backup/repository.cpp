@@ -39,19 +39,22 @@ Result<Head> read_head(Disk& disk, const std::string& path) {
 
 std::string fan_of(std::size_t index) { return fmt::format("pieces/{:02x}", index); }
 
-/// "20261120T023000Z-1f2e3d4c".
+/// "20261120T023000.123Z-1f2e3d4c": names sort by time.
 std::string new_snapshot_id(UtcTime time) {
-    std::string text = to_rfc3339(UtcTime(time.ns() - time.ns() % 1'000'000'000));
+    const std::int64_t ms = time.ns() / 1'000'000;
+    std::string text = to_rfc3339(UtcTime(ms / 1000 * 1'000'000'000));
     std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+    text.insert(text.size() - 1, fmt::format(".{:03}", ms % 1000));
     std::array<std::byte, 4> random;
     must_fill_random(random);
     return text + "-" + to_hex(random);
 }
 
 bool is_snapshot_id(std::string_view name) {
-    return name.size() == 25 && name[8] == 'T' && name[15] == 'Z' && name[16] == '-' &&
+    return name.size() == 29 && name[8] == 'T' && name[15] == '.' && name[19] == 'Z' && name[20] == '-' &&
            std::ranges::all_of(name, [](char c) {
-               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == 'T' || c == 'Z' || c == '-';
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == 'T' || c == 'Z' || c == '-' ||
+                      c == '.';
            });
 }
 
@@ -125,7 +128,8 @@ bool Repository::is_at(Disk& disk, const std::string& path) {
 }
 
 Result<std::unique_ptr<Repository>> Repository::create(Disk& disk, std::string path,
-                                                       const std::optional<std::string>& passphrase) {
+                                                       const std::optional<std::string>& passphrase,
+                                                       PassphraseCost cost) {
     if (is_at(disk, path)) return fail(ErrorCode::Conflict, path + " holds backups already");
     TRY_VOID(disk.make_directory(path));
     for (const std::string& name : TRY(disk.list(path))) {
@@ -138,7 +142,7 @@ Result<std::unique_ptr<Repository>> Repository::create(Disk& disk, std::string p
     for (std::size_t i = 0; i < 256; ++i) TRY_VOID(disk.make_directory(path + "/" + fan_of(i)));
     TRY_VOID(disk.make_directory(path + "/snapshots"));
     TRY_VOID(disk.sync_directory(path + "/pieces"));
-    const Head head = TRY(make_head(passphrase));
+    const Head head = TRY(make_head(passphrase, cost));
     TRY_VOID(disk.replace(path + "/" + head_copy_file, encode_head(head)));
     TRY_VOID(disk.replace(path + "/" + head_file, encode_head(head)));
     return open(disk, std::move(path), passphrase);

@@ -42,7 +42,7 @@ struct FileEntry {
 };
 
 struct SnapshotInfo {
-    std::string id;       // "20261120T023000Z-1f2e3d4c".
+    std::string id;       // "20261120T023000.123Z-1f2e3d4c".
     UtcTime time;         // What it shows is not older than this.
     std::string version;  // Of the program that took it.
     std::string host;
@@ -58,13 +58,19 @@ struct Snapshot {
     std::vector<FileEntry> files;  // By path.
 };
 
+/// What guessing a passphrase once costs: RFC 9106's second recommendation. Paid once for each opening.
+struct PassphraseCost {
+    std::uint32_t kib = 64 * 1024, passes = 3;
+};
+
 class Repository {
 public:
     static bool is_at(Disk& disk, const std::string& path);
     /// Makes an empty one. No passphrase: nothing in it is encrypted. Errors: Conflict, also when the directory holds
     /// something else.
     static Result<std::unique_ptr<Repository>> create(Disk& disk, std::string path,
-                                                      const std::optional<std::string>& passphrase);
+                                                      const std::optional<std::string>& passphrase,
+                                                      PassphraseCost cost = {});
     /// Errors: NotFound, BackupPassphrase (wrong, missing, or not needed), Corrupt, VersionUnknown.
     static Result<std::unique_ptr<Repository>> open(Disk& disk, std::string path,
                                                     const std::optional<std::string>& passphrase);

@@ -47,13 +47,15 @@ private:
 }  // namespace
 
 struct Service::State {
-    State(Shard& the_home, Disk& the_disk, store::Historians& the_store, audit::Log& the_audit, Plan the_plan)
+    State(Shard& the_home, Disk& the_disk, std::unique_ptr<WorkerPool> the_pool, store::Historians& the_store,
+          audit::Log& the_audit, Plan the_plan)
         : home(the_home),
           disk(the_disk),
           store(the_store),
           audit(the_audit),
           plan(std::move(the_plan)),
-          since(the_home.utc_now()) {}
+          since(the_home.utc_now()),
+          pool(std::move(the_pool)) {}
 
     // Set once.
     Shard& home;
@@ -89,7 +91,7 @@ struct Service::State {
     } shared;
 
     // Declared last: ends first, and what it still does may use all of the above.
-    std::unique_ptr<WorkerPool> pool = WorkerPool::create("backup", 1);
+    std::unique_ptr<WorkerPool> pool;
 
     Request planned() const { return {plan.path, plan.passphrase_file, plan.unencrypted, "plan", ""}; }
     bool is_planned_place() const { return request.path == plan.path; }
@@ -325,10 +327,10 @@ std::string_view to_text(Job::State state) {
 Service::Service(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Service::~Service() = default;
 
-std::unique_ptr<Service> Service::create(Shard& caller, Disk& disk, store::Historians& store, audit::Log& audit,
-                                         Plan plan) {
-    auto service =
-        std::unique_ptr<Service>(new Service(std::make_unique<State>(caller, disk, store, audit, std::move(plan))));
+std::unique_ptr<Service> Service::create(Shard& caller, Disk& disk, std::unique_ptr<WorkerPool> pool,
+                                         store::Historians& store, audit::Log& audit, Plan plan) {
+    auto service = std::unique_ptr<Service>(
+        new Service(std::make_unique<State>(caller, disk, std::move(pool), store, audit, std::move(plan))));
     State* state = service->state_.get();
     caller.post([state] {
         if (state->closing) return;

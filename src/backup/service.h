@@ -66,9 +66,9 @@ public:
     template <class T>
     using Done = std::move_only_function<void(Result<T>)>;
 
-    /// `caller` carries the plan's timer. Everything outlives the service.
-    static std::unique_ptr<Service> create(Shard& caller, Disk& disk, store::Historians& store, audit::Log& audit,
-                                           Plan plan);
+    /// `caller` carries the plan's timer; `pool` has one thread. Everything else outlives the service.
+    static std::unique_ptr<Service> create(Shard& caller, Disk& disk, std::unique_ptr<WorkerPool> pool,
+                                           store::Historians& store, audit::Log& audit, Plan plan);
     ~Service();
 
     /// Begins one; `done` gets it as soon as it runs. Any shard.

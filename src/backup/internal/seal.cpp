@@ -25,8 +25,6 @@ constexpr std::uint8_t flag_compressed = 1, flag_encrypted = 2;
 constexpr std::size_t associated_bytes = 16;  // Up to the nonce.
 constexpr int zstd_level = 3;
 
-// RFC 9106's second recommendation: 64 MiB, three passes. Once for each opening of a repository.
-constexpr std::uint32_t argon2_kib = 64 * 1024, argon2_passes = 3;
 // What a forged head may ask for.
 constexpr std::uint32_t argon2_kib_max = 1024 * 1024, argon2_passes_max = 16;
 
@@ -192,14 +190,14 @@ Result<Bytes> Sealer::open(SealedKind kind, std::string_view name, ByteView seal
     return plain;
 }
 
-Result<Head> make_head(const std::optional<std::string>& passphrase) {
+Result<Head> make_head(const std::optional<std::string>& passphrase, PassphraseCost cost) {
     Head head;
     must_fill_random(head.id);
     if (!passphrase) return head;
     if (passphrase->empty()) return fail(ErrorCode::BackupPassphrase, "the passphrase is empty");
     head.is_encrypted = true;
-    head.argon2_kib = argon2_kib;
-    head.argon2_passes = argon2_passes;
+    head.argon2_kib = cost.kib;
+    head.argon2_passes = cost.passes;
     must_fill_random(head.salt);
     must_fill_random(head.nonce);
     must_fill_random(head.locked);  // The secret; locked in place.

@@ -72,7 +72,7 @@ inline constexpr std::size_t head_bytes = 4 + 2 + 1 + 1 + 16 + 4 + 4 + 16 + 12 +
 static_assert(head_bytes == 112);
 
 /// Makes a secret and locks it. Errors: Internal.
-Result<Head> make_head(const std::optional<std::string>& passphrase);
+Result<Head> make_head(const std::optional<std::string>& passphrase, PassphraseCost cost);
 Bytes encode_head(const Head& head);
 /// Errors: Corrupt, VersionUnknown.
 Result<Head> decode_head(ByteView bytes);
