@@ -46,8 +46,9 @@ struct Answer {
     Duration took{};
 };
 
-std::string to_json(const Answer& answer);
-std::string to_csv(const Answer& answer);
+/// Json: {"columns":[…],"rows":[[…]],…}, times in ms since 1970. Csv: a line of names, RFC 3339 times.
+enum class Form : std::uint8_t { Json, Csv };
+std::string to_text(const Answer& answer, Form form);
 
 class Engine {
 public:
@@ -58,12 +59,16 @@ public:
 
     using Done = std::move_only_function<void(Result<Answer>)>;
     void post_ask(Shard& caller, TenantId tenant, Query query, Done done);
+    /// The answer as to_text writes it, written on the query pool.
+    using TextDone = std::move_only_function<void(Result<std::string>)>;
+    void post_text(Shard& caller, TenantId tenant, Query query, Form form, TextDone done);
 
     /// Ends what runs with Closed; `done` runs on `caller` when nothing is under way.
     void close(Shard& caller, Task done);
 
+    class Body;  // Private: see internal/.
+
 private:
-    class Body;
     explicit Engine(std::unique_ptr<Body> body);
     std::unique_ptr<Body> body_;
 };
