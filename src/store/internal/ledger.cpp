@@ -15,6 +15,8 @@ constexpr std::int64_t hours_resident = 2;
 constexpr std::size_t up_times_max = 10'000;
 constexpr std::size_t devices_fed_max = 200'000;
 constexpr std::size_t strangers_max = 100'000;
+// Of a source's batches, after it has connected and in each hour, it is noted whom they speak for.
+constexpr int batches_to_learn = 64;
 // A device whose number falls by more than this, or to its very beginning, counts anew; a smaller fall is a repeat.
 constexpr std::uint64_t own_fall_max = 10'000;
 
@@ -42,6 +44,10 @@ Ledger::Source* Ledger::find_source(SourceId id) {
 
 std::string Ledger::name_of(SourceId id) const {
     return id == SourceId() || id.value() > sources_.size() ? std::string() : sources_[id.value() - 1].name;
+}
+
+std::uint64_t Ledger::assigned_to(SourceId id) const {
+    return id == SourceId() || id.value() > sources_.size() ? 0 : sources_[id.value() - 1].assigned_to;
 }
 
 std::vector<std::pair<SourceId, std::string>> Ledger::names() const {
@@ -96,10 +102,12 @@ Ledger::Hour& Ledger::ensure_hour(Source& source, std::int64_t hour) {
 // --- numbers
 
 bool Ledger::take(const Batch& batch) {
+    if (batch.source == SourceId()) return false;
     Source& source = source_at(batch.source);
     const std::uint64_t last = batch.first_sequence + batch.size() - 1;
     const std::int64_t hour = hour_of(batch.receive_time);
-    const bool is_new = source.hours.empty() || source.hours.back().hour != hour;
+    if (source.hours.empty() || source.hours.back().hour != hour) source.learn = batches_to_learn;
+    const bool is_new = source.learn > 0 && source.learn-- > 0;
     source.assigned_to = std::max(source.assigned_to, last);
     source.last_heard = std::max(source.last_heard, batch.receive_time);
     mark(source, batch.source);
@@ -224,6 +232,7 @@ void Ledger::set_presence(std::string_view name, Presence presence, UtcTime sinc
     const Source& source = source_at(known->second);
     if (!source.presence.empty() && source.presence.back().presence == presence) return;
     presence_total.add();
+    if (presence == Presence::Connected) source_at(known->second).learn = batches_to_learn;
     add_presence(known->second, {since, presence});
     Bytes entries;
     append_presence(known->second, {since, presence}, entries);
@@ -420,6 +429,7 @@ void Ledger::close() {
     beat_.cancel();
     retry_commit_.cancel();
     retry_write_.cancel();
+    if (!waits_for_commit_) release_writers(UINT64_MAX);
 }
 
 }  // namespace lineshaft::store

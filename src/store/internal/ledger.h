@@ -52,6 +52,8 @@ public:
     /// The sources that the ledger knows, for a catalog that lost them.
     std::vector<std::pair<SourceId, std::string>> names() const;
 
+    std::uint64_t assigned_to(SourceId id) const;
+
     // ledger.cpp
     /// A source by the catalog or the log; what it has numbered so far is taken as stored if the ledger knows nothing.
     void put_source(SourceId id, std::string_view name, std::uint64_t last_sequence);
@@ -60,8 +62,8 @@ public:
     /// From here on the ledger writes to `log`, which outlives it.
     void start(Log& log);
 
-    /// Before the batch is appended to the log. True for the first batch of a source in an hour: whoever knows should
-    /// say which devices it feeds.
+    /// Before the batch is appended to the log. True for some batches of a source, after it has connected
+    /// and in each hour: whoever knows should say which devices it feeds.
     bool take(const Batch& batch);
     void feeds(SourceId source, std::string_view device);
     void set_presence(std::string_view source, Presence presence, UtcTime since);
@@ -118,6 +120,7 @@ private:
         std::deque<Hour> hours;     // Oldest first.
         std::map<std::string, Own, std::less<>> own;
         bool dirty = false;
+        int learn = 0;               // Of so many more batches it is asked whom they speak for.
         std::uint64_t gathered = 0;  // Its place in gathering_ + 1, while gathering_no is the current one.
         std::uint64_t gathering_no = 0;
     };

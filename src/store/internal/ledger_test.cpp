@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "forgetful_disk.h"
-#include "manual_shard.h"
 #include "store/internal/replay.h"
+#include "support/forgetful_disk.h"
+#include "support/manual_shard.h"
 
 namespace lineshaft::store {
 namespace {
@@ -169,7 +169,8 @@ TEST_F(LedgerTest, WhatWasWrittenToItsFileNeedsNoLog) {
     ASSERT_TRUE(house->write());
     kill();
     for (const std::string& name : *disk.list(directory)) {
-        if (log_number(name)) EXPECT_TRUE(disk.remove(directory + "/" + name));
+        if (!log_number(name)) continue;
+        EXPECT_TRUE(disk.remove(directory + "/" + name));
     }
     start();
     EXPECT_EQ(house->source("mqtt/a").complete_to, 10u);
