@@ -172,6 +172,7 @@ public:
     void close(Task done);
 
     class Body;  // Private: see internal/.
+    Body& body() { return *body_; }  // For store/ledger.h.
 
 private:
     explicit Historian(std::unique_ptr<Body> body);

@@ -41,7 +41,10 @@ void Historian::Body::register_series(TagId tag, const SeriesInfo& info) {
 
 SourceId Historian::Body::source_id(std::string_view name) {
     const auto [id, fresh] = catalog_.ensure_source(name);
-    if (fresh) append_source(id, name, log_->tail());
+    if (fresh) {
+        append_source(id, name, log_->tail());
+        ledger_->put_source(id, name, 0);
+    }
     return id;
 }
 
@@ -85,6 +88,18 @@ void Historian::Body::take_rows(const Batch& batch) {
     }
     active_->rows += batch.size();
     catalog_.raise_sequence(batch.source, batch.first_sequence + batch.size() - 1);
+    if (ledger_->take(batch)) [[unlikely]]
+        note_feeds(batch);
+}
+
+/// Which devices a source speaks for, so that its absence explains their gaps.
+void Historian::Body::note_feeds(const Batch& batch) {
+    std::string_view before;
+    for (const TagId tag : batch.tags) {
+        const std::string_view device = catalog_.ensure_series(tag).info->device;
+        if (device != before && !device.empty()) ledger_->feeds(batch.source, device);
+        before = device;
+    }
 }
 
 void Historian::Body::take_row(SeriesState& state, const Batch& batch, std::size_t row, UtcTime receive) {
@@ -170,8 +185,26 @@ void Historian::Body::flushed(Written<std::vector<SegmentMeta>> written) {
     edit.sources = frozen_sources_;
     edit.log_number_min = frozen_log_min_;
     edit.is_flush = true;
-    edits_.push_back(std::move(edit));
-    start_edit();
+    note_flush(std::move(edit));
+}
+
+/// The ledger first: the log that it could be made from again may go once the edit stands.
+void Historian::Body::note_flush(Edit edit) {
+    ledger_->write([this, edit = std::move(edit)](const Result<void>& outcome) mutable {
+        if (!outcome && !closing_) {
+            jobs_state_ = state_of(outcome.error());
+            jobs_detail_ = outcome.error().message();
+            flush_retry_ = shard_.after(retry_after, [this, edit = std::move(edit)]() mutable {
+                note_flush(std::move(edit));
+            });
+            return;
+        }
+        // While closing the edit is tried all the same: without it the log stays, and says it all again.
+        if (outcome) edits_.push_back(std::move(edit));
+        else flush_running_ = false;
+        start_edit();
+        maybe_close();
+    });
 }
 
 void Historian::Body::settle_flushes(std::uint64_t order, const Result<void>& outcome) {
@@ -224,6 +257,7 @@ void Historian::Body::close(Task done) {
     flush_retry_.cancel();
     edit_retry_.cancel();
     ready_waiters_.clear();
+    ledger_->close();
     log_->close([this] {
         log_closed_ = true;
         maybe_close();
@@ -232,7 +266,8 @@ void Historian::Body::close(Task done) {
 
 void Historian::Body::maybe_close() {
     const bool edit_waits = !edits_.empty() && !edit_failed_;
-    if (!closing_ || closed_ || !log_closed_ || compaction_writing_ || edit_running_ || cleanings_ > 0 || edit_waits)
+    if (!closing_ || closed_ || !log_closed_ || compaction_writing_ || edit_running_ || cleanings_ > 0 || edit_waits ||
+        ledger_->is_writing())
         return;
     // A flush that failed, or whose edit did, is in the log and comes again at the next start.
     if (flush_running_ && edits_.empty()) return;

@@ -16,6 +16,7 @@
 #include "store/historian.h"
 #include "store/internal/catalog.h"
 #include "store/internal/edit_log.h"
+#include "store/internal/ledger.h"
 #include "store/internal/log.h"
 #include "store/internal/merge.h"
 #include "store/internal/replay.h"
@@ -40,6 +41,9 @@ public:
     void when_ready(Task task);
     void flush(flow::Settled done);
     void close(Task done);
+    Ledger& ledger() { return *ledger_; }
+    WorkerPool& disk_pool() { return disk_pool_; }
+    Shard& shard() { return shard_; }
     bool is_closed() const { return closed_; }
 
     // pinning.cpp
@@ -81,6 +85,7 @@ private:
     Result<Known> load_manifest(const std::vector<std::string>& names);
     Result<void> open_segments(Known& known, const std::vector<std::string>& names);
     Result<void> load_catalog();
+    Result<void> open_ledger(const std::vector<std::string>& names);
     Result<void> replay_log(const Manifest& manifest, const std::vector<std::string>& names);
     Result<void> flush_at_start(std::uint64_t log_number);
     void set_aside(const std::string& name, const std::string& why);
@@ -89,11 +94,13 @@ private:
 
     // body.cpp
     void take_rows(const Batch& batch);
+    void note_feeds(const Batch& batch);
     void take_row(SeriesState& state, const Batch& batch, std::size_t row, UtcTime receive);
     void enter_table(SeriesState& state);
     void check_table();
     void freeze();
     void start_flush();
+    void note_flush(Edit edit);
     void flushed(Written<std::vector<SegmentMeta>> written);
     void settle_flushes(std::uint64_t order, const Result<void>& outcome);
     void changed();
@@ -139,6 +146,7 @@ private:
     const Options options_;
     std::unique_ptr<DiskLock> lock_;
     std::unique_ptr<Log> log_;
+    std::unique_ptr<Ledger> ledger_;
     // Of the edit that runs, on the disk pool; between edits the shard's.
     EditLog manifest_log_;
     EditLog catalog_log_;

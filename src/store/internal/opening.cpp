@@ -44,10 +44,24 @@ Result<void> Historian::Body::open() {
     hours_ = manifest.hours;
     TRY_VOID(open_segments(known, names));
     TRY_VOID(load_catalog());
+    TRY_VOID(open_ledger(names));
     active_ = std::make_unique<MemTable>();
     active_->order = next_number_++;
     TRY_VOID(replay_log(manifest, names));
+    ledger_->start(*log_);
     ticker_ = shard_.every(tick_period, [this] { tick(); });
+    return {};
+}
+
+Result<void> Historian::Body::open_ledger(const std::vector<std::string>& names) {
+    ledger_ = std::make_unique<Ledger>(shard_, disk_, disk_pool_,
+                                       Ledger::Options{options_.path, options_.retention_age}, [this] { maybe_close(); });
+    TRY_VOID(ledger_->open(names));
+    if (!ledger_->damage().empty()) damage_detail_ = ledger_->damage();
+    // A catalog that lost its sources must not give their ids to others.
+    for (const auto& [id, name] : ledger_->names()) catalog_.put_source(id, name, ledger_->assigned_to(id));
+    for (const SourceMeta& source : catalog_.sources())
+        ledger_->put_source(source.id, source.name, source.last_sequence);
     return {};
 }
 
@@ -172,7 +186,11 @@ Result<void> Historian::Body::replay_log(const Manifest& manifest, const std::ve
         note_name(state);
         if (state.active_order == active_->order) state.active->set_info(state.info);
     };
-    visitor.source = [this](SourceId id, std::string_view name) { catalog_.put_source(id, name, 0); };
+    visitor.source = [this](SourceId id, std::string_view name) {
+        catalog_.put_source(id, name, 0);
+        ledger_->put_source(id, name, 0);
+    };
+    visitor.ledger = [this](ByteView entries) { ledger_->replay(entries); };
     visitor.samples = [this, &current](const Batch& batch) -> Result<void> {
         if (batch.empty()) return {};
         take_rows(batch);
@@ -206,6 +224,7 @@ Result<void> Historian::Body::flush_at_start(std::uint64_t log_number) {
     edit.log_number_min = log_number;
     edit.is_flush = true;
     edit.sources = catalog_.sources();
+    TRY_VOID(ledger_->write_now());
     active_ = std::make_unique<MemTable>();
     active_->order = next_number_++;
     return edit_at_start(edit);
