@@ -39,6 +39,7 @@ constexpr std::array<Rule, action_count> rules = {{
     {Action::EditUsers, "edit users", Role::Administrator, none},
     {Action::EditTokens, "edit tokens", Role::Administrator, none},
     {Action::ReadAudit, "read the audit log", Role::Administrator, none},
+    {Action::ManageBackups, "see and take backups", Role::Administrator, none},
     {Action::EditTenants, "edit tenants", Role::Administrator, none},
 }};
 

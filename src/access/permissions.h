@@ -35,6 +35,7 @@ enum class Action : std::uint8_t {
     EditUsers,       // Read too.
     EditTokens,      // Read too.
     ReadAudit,
+    ManageBackups,
     EditTenants,
 };
 inline constexpr std::size_t action_count = static_cast<std::size_t>(Action::EditTenants) + 1;

@@ -192,6 +192,43 @@ std::vector<std::string> split(std::string_view text) {
     return parts;
 }
 
+Result<void> read_backup(const Reader& read, Config& config) {
+    config.backup_path = read.text("backup.path");
+    if (!config.backup_path.empty() && config.backup_path.front() != '/')
+        return read.bad("backup.path", "a path from the root on is expected");
+    config.backup_passphrase_file = read.text("backup.passphrase_file");
+    config.backup_unencrypted = TRY(read.boolean("backup.unencrypted"));
+    if (!config.backup_path.empty() && config.backup_passphrase_file.empty() && !config.backup_unencrypted)
+        return read.bad("backup.path",
+                        "backups hold keys: set backup.passphrase_file, or backup.unencrypted: true to do without");
+    config.backup_bytes_per_second = TRY(read.bytes("backup.bytes_per_second"));
+    const auto keep = backup::parse_keep(read.text("backup.keep"));
+    if (!keep) return read.bad("backup.keep", keep.error().detail());
+    config.backup_keep = *keep;
+    if (read.text("backup.schedule").empty()) return {};
+    const auto daily = backup::parse_daily(read.text("backup.schedule"));
+    if (!daily) return read.bad("backup.schedule", daily.error().detail());
+    if (config.backup_path.empty()) return read.bad("backup.schedule", "backup.path says where to");
+    config.backup_schedule = *daily;
+    return {};
+}
+
+/// A file that gives the same settings again.
+std::string as_yaml(const std::map<std::string, Origin>& gathered) {
+    std::string text = "# Settings of this house when the backup was taken; for reading, not in use.\n", section;
+    for (const Setting& setting : settings()) {
+        const auto dot = setting.key.find('.');
+        const std::string_view above =
+            dot == std::string_view::npos ? std::string_view() : setting.key.substr(0, dot);
+        if (above != section && !above.empty()) text += std::string(above) + ":\n";
+        section = above;
+        const std::string name(setting.key.substr(dot == std::string_view::npos ? 0 : dot + 1));
+        text += fmt::format("{}{}: {}\n", above.empty() ? "" : "  ", name,
+                            nlohmann::json(gathered.at(std::string(setting.key)).value).dump());
+    }
+    return text;
+}
+
 }  // namespace
 
 const std::vector<Setting>& settings() {
@@ -218,6 +255,12 @@ const std::vector<Setting>& settings() {
         {"tls.certificate", "", "", "string",
          "PEM file of the server's certificate chain; empty: made by our own authority"},
         {"tls.key", "", "", "string", "PEM file of its private key"},
+        {"backup.path", "", "", "string", "Directory for backups, best on another disk; empty: none by plan"},
+        {"backup.schedule", "", "", "string", "Time of day in UTC for a daily backup, like 02:30; empty: on request"},
+        {"backup.keep", "", "last=3,daily=7,weekly=5,monthly=12", "string", "Snapshots that stay after a backup"},
+        {"backup.passphrase_file", "", "", "string", "File with the passphrase that encrypts the backups"},
+        {"backup.unencrypted", "", "false", "boolean", "Make new backups without a passphrase, for anybody to read"},
+        {"backup.bytes_per_second", "", "50MB", "bytes", "Read no faster than this for backups; 0: no bound"},
         {"tls.names", "", "", "list", "Further names and addresses for the certificate that we make"},
     };
     return table;
@@ -286,6 +329,8 @@ Result<Config> make_config(const std::map<std::string, Origin>& gathered) {
         return read.bad("tls.certificate", "tls.certificate and tls.key go together");
     }
     config.tls_names = split(read.text("tls.names"));
+    TRY_VOID(read_backup(read, config));
+    config.as_yaml = as_yaml(gathered);
     for (const char* key : {"listen.http", "listen.mqtt"}) {
         const auto endpoint = TRY(read.endpoint(key));
         if (endpoint && !is_loopback(*endpoint) && !config.plain_beyond_loopback) {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backup/keep.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -34,6 +35,12 @@ struct Config {
     bool plain_beyond_loopback = false;
     std::string tls_certificate, tls_key;  // PEM files; empty: our own authority.
     std::vector<std::string> tls_names;
+    std::string backup_path, backup_passphrase_file;  // Empty path: none by plan.
+    bool backup_unencrypted = false;
+    std::optional<backup::DailyTime> backup_schedule;
+    backup::KeepRule backup_keep;
+    std::uint64_t backup_bytes_per_second = 0;  // 0: no bound.
+    std::string as_yaml;                        // All settings as they are: kept in backups.
 };
 
 /// One row of the table.

@@ -11,7 +11,10 @@
 #include "access/certificate_authority.h"
 #include "app/broker_access.h"
 #include "app/shard_rooms.h"
+#include "backup/restore.h"
+#include "backup/service.h"
 #include "base/log.h"
+#include "fleet/engine.h"
 
 namespace lineshaft::app {
 namespace {
@@ -62,6 +65,7 @@ public:
 private:
     Result<void> open_ground();
     Result<void> open_rooms();
+    void open_backup();
     Result<void> open_identity();
     Result<void> restore_names();
     void restore_alarms();
@@ -81,12 +85,14 @@ private:
     std::unique_ptr<DiskLock> lock_;
     std::unique_ptr<Shards> shards_;
     // Below the shards, above the rooms: a pool that ends still posts answers to shards, rooms still post work to pools.
-    std::unique_ptr<WorkerPool> log_pool_, disk_pool_, sql_pool_, hash_pool_, audit_pool_, broker_pool_;
+    std::unique_ptr<WorkerPool> log_pool_, disk_pool_, sql_pool_, hash_pool_, audit_pool_, broker_pool_, query_pool_;
     std::unique_ptr<audit::Log> audit_;
     std::unique_ptr<registry::Registry> registry_;
     std::unique_ptr<access::Access> access_;
     std::unique_ptr<alarms::Board> alarms_;
     std::unique_ptr<store::Historians> store_;
+    std::unique_ptr<backup::Service> backup_;
+    std::unique_ptr<fleet::Engine> fleet_;
     std::unique_ptr<BrokerAccess> broker_access_;
     std::unique_ptr<ModbusDevices> modbus_;
     std::unique_ptr<route::CommandRouter> commands_;
@@ -104,6 +110,8 @@ private:
 
 Result<void> House::Parts::open() {
     TRY_VOID(open_ground());
+    open_backup();
+    fleet_ = fleet::Engine::create(*shards_, *registry_, *store_, *query_pool_);
     TRY_VOID(open_identity());
     TRY_VOID(open_rooms());
     TRY_VOID(restore_names());
@@ -119,6 +127,10 @@ Result<void> House::Parts::open_ground() {
     disk_ = make_system_disk();
     TRY_VOID(disk_->make_directory(config_.data_directory));
     lock_ = TRY(disk_->lock(config_.data_directory + "/lock"));
+    if (disk_->exists(config_.data_directory + "/" + backup::unfinished_mark))
+        return fail(ErrorCode::Conflict, config_.data_directory +
+                                             " holds a restore that has not come to its end: run `lineshaft restore` "
+                                             "again, it goes on from there");
     const std::size_t count = TRY(pin_shard_count(*disk_, config_));
     log_pool_ = WorkerPool::create("log", count);
     disk_pool_ = WorkerPool::create("disk", 2);
@@ -126,6 +138,7 @@ Result<void> House::Parts::open_ground() {
     hash_pool_ = WorkerPool::create("hash", 1);
     audit_pool_ = WorkerPool::create("audit", 1);
     broker_pool_ = WorkerPool::create("broker", count);
+    query_pool_ = WorkerPool::create("query", count);
     shards_ = Shards::create(count, system_clock());
     audit_ =
         TRY(audit::Log::open(*disk_, system_clock(), *audit_pool_, {.directory = config_.data_directory + "/audit"}));
@@ -142,6 +155,21 @@ Result<void> House::Parts::open_ground() {
     store.retention_bytes = config_.retention_bytes;
     store_ = TRY(store::Historians::create(*shards_, *disk_, *log_pool_, *disk_pool_, store));
     return {};
+}
+
+void House::Parts::open_backup() {
+    backup::Plan plan;
+    plan.data_directory = config_.data_directory;
+    plan.path = config_.backup_path;
+    plan.passphrase_file = config_.backup_passphrase_file;
+    plan.unencrypted = config_.backup_unencrypted;
+    plan.schedule = config_.backup_schedule;
+    plan.keep = config_.backup_keep;
+    plan.bytes_per_second = config_.backup_bytes_per_second;
+    plan.version = version();
+    plan.configuration = config_.as_yaml;
+    backup_ = backup::Service::create(shards_->at(0), *disk_, WorkerPool::create("backup", 1), *store_, *audit_,
+                                      std::move(plan));
 }
 
 Result<void> House::Parts::open_identity() {
@@ -169,7 +197,8 @@ Result<void> House::Parts::open_rooms() {
     commands_->set_target("modbus", *modbus_);
     broker_access_ = std::make_unique<BrokerAccess>(*shards_, *access_, BrokerAccess::Policy{config_.anonymous_mqtt});
 
-    const Common common{*shards_, *registry_, *access_, *alarms_, *audit_, *store_, *commands_, *modbus_, identity_};
+    const Common common{*shards_, *registry_, *access_, *alarms_,  *audit_,
+                        *store_,  *commands_, *modbus_, identity_, *backup_, *fleet_};
     for (std::size_t i = 0; i < shards_->count(); ++i) {
         auto ids = TRY(registry::TagIds::create(*registry_, shards_->at(i)));
         rooms_.push_back(std::make_unique<ShardRooms>(common, i, std::move(ids)));
@@ -335,6 +364,14 @@ std::vector<std::string> House::Parts::warnings() const {
         add("disk-low", fmt::format("{} MB are free on the disk of the data directory", *free / 1024 / 1024),
             "Free space or set store.retention_age or store.retention_bytes.");
     }
+    if (const auto job = backup_->job(); job && job->state == backup::Job::State::Failed) {
+        add("backup-failed", fmt::format("the last backup failed: {}", job->error),
+            "Correct what it names; the next one goes on from where it ended.");
+    }
+    if (backup_->is_overdue()) {
+        add("backup-overdue", "no backup has succeeded for two days",
+            "See Backups for the reason, or run `lineshaft backup create`.");
+    }
     const Duration left = certificate_expires_ - system_clock().utc_now();
     if (!certificate_expires_.is_none() && left < 30 * 24h) {
         add("certificate", fmt::format("the TLS certificate expires on {}", to_rfc3339(certificate_expires_)),
@@ -382,6 +419,8 @@ void House::Parts::stop() {
     if (broker_) wait_for(0, [this](Task done) { broker_->post_close(std::move(done)); });
     for (std::size_t i = 0; i < rooms_.size(); ++i)
         wait_for(i, [&](Task done) { rooms_[i]->close(std::move(done)); });
+    wait_for(0, [this](Task done) { backup_->close(std::move(done)); });
+    wait_for(0, [this](Task done) { fleet_->close(shards_->at(0), std::move(done)); });
     wait_for(0, [this](Task done) { store_->close(shards_->at(0), std::move(done)); });
     wait_for(0, [this](Task done) { alarms_->close(std::move(done)); });
     wait_for(0, [this](Task done) { access_->close(shards_->at(0), std::move(done)); });

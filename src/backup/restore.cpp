@@ -76,8 +76,11 @@ public:
 
 private:
     Result<void> ensure_directory(const std::string& path) {
-        if (!directories_.insert(path).second) return {};
-        return disk_.make_directory(path);
+        if (directories_.contains(path)) return {};
+        TRY_VOID(disk_.make_directory(path));
+        for (std::string level = path; level.size() > directory_.size(); level = parent_of(level))
+            directories_.insert(level);
+        return {};
     }
 
     /// Written whole by the run before.

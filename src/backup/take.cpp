@@ -85,6 +85,7 @@ private:
         const std::uint64_t tail = std::min(source.bytes - head, tail_print_bytes);
         for (const auto& [at, bytes] : {std::pair{std::uint64_t{0}, head}, std::pair{source.bytes - tail, tail}}) {
             const ByteView part = TRY(read(source, at, bytes));
+            throttle_.took(bytes);
             both.insert(both.end(), part.begin(), part.end());
         }
         return repository_.id_of(both);

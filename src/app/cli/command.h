@@ -44,6 +44,9 @@ void add_import(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
+void add_backup(CLI::App& app, Action& action);
+void add_restore(CLI::App& app, Action& action);
+void add_verify(CLI::App& app, Action& action);
 /// help, version, completion: they need the whole table, so they come last.
 void add_help(CLI::App& app, Action& action);
 

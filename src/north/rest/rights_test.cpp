@@ -46,6 +46,8 @@ constexpr Row rows[] = {
     {"GET", "/api/v1/tokens", Administrator},
     {"POST", "/api/v1/tokens", Administrator},
     {"DELETE", "/api/v1/tokens/{}", Administrator},
+    {"GET", "/api/v1/backups", Administrator},
+    {"POST", "/api/v1/backups", Administrator},
     {"GET", "/api/v1/audit", Administrator},
     {"GET", "/api/v1/audit:verify", Administrator},
     {"GET", "/api/v1/status", Viewer},
@@ -98,7 +100,7 @@ TEST_F(RightsTest, EveryRouteStandsInTheTableOfThisTest) {
     for (const Row& row : rows) expected.insert(fmt::format("{} {}", row.method, row.path));
     for (const auto& routes :
          {session_routes(), account_routes(), asset_routes(), device_routes(), tag_routes(), value_routes(),
-          history_routes(), alarm_routes(), rule_routes(), modbus_routes(), system_routes()}) {
+          history_routes(), alarm_routes(), rule_routes(), modbus_routes(), system_routes(), backup_routes()}) {
         for (const Route& route : routes) {
             const std::string name = fmt::format("{} {}", route.method, route.path);
             EXPECT_TRUE(found.insert(name).second) << name << " stands twice";
