@@ -52,36 +52,21 @@ struct Rows {
     std::span<const Quality> qualities() const { return std::span(chunk.qualities).subspan(first, count); }
 };
 
-/// Extremes and sum of values none of which is NaN, four at a time: a double-double sum is a long chain of additions.
+/// Adds at least one value, none of them NaN; counts and times are the caller's.
 void add_values(Bucket& bucket, std::span<const double> values) {
-    std::array<Sum, 4> sums{};
-    double least = values[0];
-    double most = values[0];
-    std::size_t i = 0;
-    for (; i + 4 <= values.size(); i += 4) {
-        for (std::size_t k = 0; k < 4; ++k) {
-            const double value = values[i + k];
-            sums[k].add(value);
-            least = value < least ? value : least;
-            most = value > most ? value : most;
-        }
-    }
-    for (; i < values.size(); ++i) {
-        sums[0].add(values[i]);
-        least = values[i] < least ? values[i] : least;
-        most = values[i] > most ? values[i] : most;
-    }
+    Totals totals;
+    lanes().add_up(values, totals);
     if (bucket.usable == 0) {
-        bucket.min = least;
-        bucket.max = most;
+        bucket.min = totals.least;
+        bucket.max = totals.most;
         bucket.first = values.front();
     } else {
-        if (least < bucket.min) bucket.min = least;
-        if (most > bucket.max) bucket.max = most;
+        if (totals.least < bucket.min) bucket.min = totals.least;
+        if (totals.most > bucket.max) bucket.max = totals.most;
     }
     bucket.last = values.back();
     bucket.usable += values.size();
-    for (const Sum& sum : sums) bucket.sum.add(sum);
+    bucket.sum.add(totals.sum);
 }
 
 Bucket statistics(const Rows& rows, ValueType type, bool mixed) {
@@ -272,14 +257,11 @@ void read_values(ByteReader& in, const BlockHeader& header, Chunk& into) {
 
 /// Source times in ns; they do not fall and begin and end as the header says.
 void read_times(ByteReader& in, const BlockHeader& header, std::span<std::int64_t> numbers) {
-    decode_ints(in, numbers);
+    if (header.flags & flag_version_2)
+        decode_ints(in, numbers, header.first_time.ns(), static_cast<std::uint64_t>(ns_of_unit(header.unit)));
+    else
+        decode_ints(in, numbers);
     if (!in.ok()) return;
-    if (header.flags & flag_version_2) {
-        const auto first = static_cast<std::uint64_t>(header.first_time.ns());
-        const auto unit = static_cast<std::uint64_t>(ns_of_unit(header.unit));
-        for (std::int64_t& number : numbers)
-            number = static_cast<std::int64_t>(first + static_cast<std::uint64_t>(number) * unit);
-    }
     bool falls = numbers.front() != header.first_time.ns() || numbers.back() != header.last_time.ns();
     for (std::size_t i = 1; i < numbers.size(); ++i) falls |= numbers[i] < numbers[i - 1];
     if (falls) in.fail();
@@ -410,20 +392,21 @@ Result<void> decode_numbers(ByteView block, const BlockHeader& header, Numbers& 
     Bytes unpacked;
     ByteReader in(columns_of(body, header, unpacked));
     read_times(in, header, into.times);
-    Ints numbers(count);
-    decode_ints(in, numbers);
-    if (std::ranges::any_of(numbers, [](std::int64_t code) { return code != 0; })) {
+    const std::span bits(reinterpret_cast<std::uint64_t*>(into.values.data()), count);
+    const std::span numbers(reinterpret_cast<std::int64_t*>(into.values.data()), count);
+    const auto same = decode_same(in);
+    if (!same) decode_ints(in, numbers);
+    if (!same || *same != 0) {
         into.qualities.resize(count);
-        for (std::size_t i = 0; i < count; ++i) into.qualities[i] = Quality(static_cast<std::uint32_t>(numbers[i]));
+        for (std::size_t i = 0; i < count; ++i)
+            into.qualities[i] = Quality(static_cast<std::uint32_t>(same ? *same : numbers[i]));
     }
     if (header.flags & flag_uniform) {
         std::ranges::fill(into.values, header.stats.min);
     } else if (in.ok()) {
-        const std::span bits(reinterpret_cast<std::uint64_t*>(numbers.data()), count);
         std::string no_text;
         read_column(in, header.type, bits, no_text);
         if (header.type != ValueType::Double) lanes().to_doubles(bits, 1, false);
-        std::memcpy(into.values.data(), bits.data(), bits.size_bytes());
     }
     if (!in.ok()) return corrupt(not_the_format);
     return {};

@@ -83,6 +83,29 @@ TEST(Lanes, ArithmeticIsTheSameOnBothWays) {
     }
 }
 
+TEST(Lanes, SumsAndExtremesAreTheSameOnBothWays) {
+    Random random(19);
+    for (std::size_t count = 1; count < 200; ++count) {
+        std::vector<double> values(count);
+        for (auto& value : values) {
+            const auto bits = std::bit_cast<double>(random.next());
+            value = bits != bits ? 0 : count % 3 == 0 ? bits : static_cast<double>(random.below(100'000)) / 100;
+        }
+        if (count % 50 == 0) values[count / 2] = INFINITY;
+        Totals wide;
+        Totals narrow;
+        lanes().add_up(values, wide);
+        scalar_lanes.add_up(values, narrow);
+        EXPECT_EQ(std::bit_cast<std::uint64_t>(wide.sum.hi), std::bit_cast<std::uint64_t>(narrow.sum.hi));
+        EXPECT_EQ(std::bit_cast<std::uint64_t>(wide.sum.lo), std::bit_cast<std::uint64_t>(narrow.sum.lo));
+        EXPECT_EQ(wide.least, narrow.least);
+        EXPECT_EQ(wide.most, narrow.most);
+        Sum one_by_one;
+        for (const double value : values) one_by_one.add(value);
+        if (count % 3 != 0) EXPECT_EQ(wide.sum, one_by_one);
+    }
+}
+
 TEST(Lanes, IntegersAtTheEdgeOfTheQuickWayBecomeTheirDoubles) {
     constexpr std::int64_t edge = std::int64_t{1} << 51;
     Ints numbers;

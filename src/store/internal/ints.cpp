@@ -148,26 +148,45 @@ void encode_ints(std::span<const std::int64_t> values, ByteWriter& out) {
     write_residuals(numbers, plan, out);
 }
 
-void decode_ints(ByteReader& in, std::span<std::int64_t> values) {
+void decode_ints(ByteReader& in, std::span<std::int64_t> values) { decode_ints(in, values, 0, 1); }
+
+void decode_ints(ByteReader& in, std::span<std::int64_t> values, std::int64_t origin, std::uint64_t factor) {
     if (values.empty()) return;
     const std::uint8_t shape = in.u8();
-    const std::int64_t first = unzigzag(in.varint());
+    const auto first = static_cast<std::uint64_t>(unzigzag(in.varint()));
     const auto coding = static_cast<Coding>(shape >> 4);
     const int order = shape & 3;
     if (!in.ok() || order > 2 || (shape & 0x0C) != 0) return in.fail();
+    const auto start = static_cast<std::int64_t>(static_cast<std::uint64_t>(origin) + first * factor);
     if (coding == Coding::Same) {
         if (order != 0) return in.fail();
-        return (void)std::ranges::fill(values, first);
+        return (void)std::ranges::fill(values, start);
     }
     const std::uint64_t divisor = in.varint();
     if (!in.ok() || divisor == 0) return in.fail();
-    values[0] = first;
+    values[0] = start;
     const std::span<std::int64_t> rest = values.subspan(1);
     if (rest.empty()) return;
+    if (coding == Coding::Constant && order == 1) {
+        // A regular time stamp: nothing to add up.
+        const std::uint64_t step = static_cast<std::uint64_t>(unzigzag(in.varint())) * divisor * factor;
+        auto value = static_cast<std::uint64_t>(start);
+        for (std::int64_t& number : rest) number = static_cast<std::int64_t>(value += step);
+        return;
+    }
     read_residuals(in, coding, rest);
     if (!in.ok()) return;
     for (int turn = 0; turn < order; ++turn) lanes().sum_up(rest);
-    lanes().scale(rest, first, divisor);
+    lanes().scale(rest, start, divisor * factor);
+}
+
+std::optional<std::int64_t> decode_same(ByteReader& in) {
+    ByteReader ahead = in;
+    if (static_cast<Coding>(ahead.u8() >> 4) != Coding::Same) return std::nullopt;
+    const std::int64_t value = unzigzag(ahead.varint());
+    if (!ahead.ok()) return std::nullopt;
+    in = ahead;
+    return value;
 }
 
 }  // namespace lineshaft::store

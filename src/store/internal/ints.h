@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/bytes.h"
@@ -31,6 +32,12 @@ void encode_ints(std::span<const std::int64_t> values, ByteWriter& out);
 
 /// Fills `values` whole; on bytes that do not follow the grammar the reader fails.
 void decode_ints(ByteReader& in, std::span<std::int64_t> values);
+
+/// The same, with origin + factor * value for each value, at no further cost.
+void decode_ints(ByteReader& in, std::span<std::int64_t> values, std::int64_t origin, std::uint64_t factor);
+
+/// Passes a column that holds one value only and tells it; passes nothing if it may hold more.
+std::optional<std::int64_t> decode_same(ByteReader& in);
 
 inline std::uint64_t zigzag(std::int64_t value) {
     return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -84,6 +85,55 @@ inline __attribute__((always_inline)) void measure_with(std::span<const std::int
         into.banded[width] = banded[0][width] + banded[1][width];
         into.zigzagged[width] = zigzagged[0][width] + zigzagged[1][width];
     }
+}
+
+/// Sixteen sums side by side: one is a chain of seven additions that wait for each other. The same sixteen on every
+/// processor, so that all come to the same bits.
+inline __attribute__((always_inline)) void add_up_with(std::span<const double> values, Totals& into) {
+    constexpr std::size_t side_by_side = 16;
+    std::array<double, side_by_side> hi{};
+    std::array<double, side_by_side> lo{};
+    std::array<double, side_by_side> least;
+    std::array<double, side_by_side> most;
+    least.fill(values[0]);
+    most.fill(values[0]);
+    const std::size_t whole = values.size() / side_by_side * side_by_side;
+    for (std::size_t i = 0; i < whole; i += side_by_side) {
+        for (std::size_t k = 0; k < side_by_side; ++k) {
+            const double x = values[i + k];
+            least[k] = x < least[k] ? x : least[k];
+            most[k] = x > most[k] ? x : most[k];
+        }
+    }
+    into.least = *std::ranges::min_element(least);
+    into.most = *std::ranges::max_element(most);
+    for (const double x : values.subspan(whole)) {
+        into.least = x < into.least ? x : into.least;
+        into.most = x > into.most ? x : into.most;
+    }
+    // Of 0 and -0 the first, as if one by one.
+    for (double* extreme : {&into.least, &into.most}) {
+        if (*extreme == 0) *extreme = *std::ranges::find(values, 0.0);
+    }
+    for (std::size_t i = 0; i < whole; i += side_by_side) {
+        // As Sum::add, but for infinities.
+        for (std::size_t k = 0; k < side_by_side; ++k) {
+            const double x = values[i + k];
+            const double sum = hi[k] + x;
+            const double part = sum - hi[k];
+            const double rest = ((hi[k] - (sum - part)) + (x - part)) + lo[k];
+            hi[k] = sum + rest;
+            lo[k] = rest - (hi[k] - sum);
+        }
+    }
+    Sum sum;
+    for (std::size_t k = 0; k < side_by_side; ++k) sum.add(Sum{hi[k], lo[k]});
+    for (std::size_t i = whole; i < values.size(); ++i) sum.add(values[i]);
+    if (!std::isfinite(sum.hi) || !std::isfinite(sum.lo)) {
+        sum = {};
+        for (const double value : values) sum.add(value);
+    }
+    into.sum = sum;
 }
 
 #if defined(__x86_64__)
@@ -196,8 +246,10 @@ LINESHAFT_AVX2 void measure_avx2(std::span<const std::int64_t> numbers, Measure&
     measure_with(numbers, into);
 }
 
+LINESHAFT_AVX2 void add_up_avx2(std::span<const double> values, Totals& into) { add_up_with(values, into); }
+
 constexpr Lanes avx2_lanes{unpack_avx2, add_avx2,        unzigzag_avx2, scale_avx2,
-                           sum_up_avx2, to_doubles_avx2, measure_avx2};
+                           sum_up_avx2, to_doubles_avx2, add_up_avx2,   measure_avx2};
 
 #endif
 
@@ -214,6 +266,7 @@ constexpr Lanes scalar_lanes{
     [](std::span<std::uint64_t> bits, double power, bool single) {
         for (std::uint64_t& value : bits) value = quotient(value, power, single);
     },
+    [](std::span<const double> values, Totals& into) { add_up_with(values, into); },
     [](std::span<const std::int64_t> numbers, Measure& into) { measure_with(numbers, into); },
 };
 

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "base/bytes.h"
+#include "store/sum.h"
 
 namespace lineshaft::store {
 
@@ -24,6 +25,13 @@ struct Measure {
     Widths zigzagged{};
 };
 
+/// What values come to.
+struct Totals {
+    double least = 0;
+    double most = 0;
+    Sum sum;
+};
+
 /// The loops of one kind of processor.
 struct Lanes {
     /// numbers[i] = the i-th `width` bits, least significant first. `packed` holds all of them; width is 1 … 64.
@@ -36,6 +44,8 @@ struct Lanes {
     void (*sum_up)(std::span<std::int64_t> numbers);
     /// In place: the integer in bits[i] becomes the double integer / power, rounded to single precision if `single`.
     void (*to_doubles)(std::span<std::uint64_t> bits, double power, bool single);
+    /// Extremes and the exact sum of at least one value, none NaN.
+    void (*add_up)(std::span<const double> values, Totals& into);
     /// Of at least one number.
     void (*measure)(std::span<const std::int64_t> numbers, Measure& into);
 };
