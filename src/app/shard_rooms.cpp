@@ -39,7 +39,7 @@ void ShardRooms::furnish(mqtt::Broker* broker, Extras& extras) {
         south::HttpIngest::Options{});
     api_ = std::make_unique<rest::Api>(rest::Services{
         shard_, common_.shards, common_.registry, common_.access, common_.store, common_.alarms, common_.audit,
-        common_.commands, extras, version(), openapi_json(), std::string(openapi_yaml()), &common_.backup, &common_.fleet});
+        common_.commands, extras, version(), openapi_json(), std::string(openapi_yaml()), &common_.backup});
     live_services_ = std::make_unique<live::Services>(live::Services{
         shard_, common_.shards, common_.registry, common_.access, common_.alarms, *desk_, rest::alarms_text});
     std::function<void(std::unique_ptr<Stream>)> accept_mqtt;

@@ -29,9 +29,7 @@ struct Common {
     flow::CommandSink& commands;
     ModbusDevices& modbus;
     const net::TlsIdentity& identity;
-    std::unique_ptr<transfer::Transfers>& transfers;  // Made when the rooms are; there before they are furnished.
     backup::Service& backup;
-    fleet::Engine& fleet;
 };
 
 /// Where a shard listens; none is off.

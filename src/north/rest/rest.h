@@ -17,12 +17,10 @@
 #include "alarms/board.h"
 #include "audit/log.h"
 #include "backup/service.h"
-#include "fleet/engine.h"
 #include "flow/sample_sink.h"
 #include "net/http_server.h"
 #include "registry/registry.h"
 #include "store/historians.h"
-#include "transfer/transfers.h"
 
 namespace lineshaft::rest {
 
@@ -70,9 +68,7 @@ struct Services {
     std::string version;
     std::string openapi_json;  // api/openapi.yaml, compiled in.
     std::string openapi_yaml;
-    transfer::Transfers* transfers = nullptr;  // Exports and imports.
     backup::Service* backup = nullptr;  // None: a house without backups.
-    fleet::Engine* fleet = nullptr;     // None: a house that answers no fleet queries.
 };
 
 class Api {

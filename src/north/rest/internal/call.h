@@ -70,13 +70,10 @@ std::vector<Route> device_routes();
 std::vector<Route> tag_routes();
 std::vector<Route> value_routes();
 std::vector<Route> history_routes();
-std::vector<Route> fleet_routes();
 std::vector<Route> alarm_routes();
 std::vector<Route> rule_routes();
 std::vector<Route> modbus_routes();
 std::vector<Route> system_routes();
-std::vector<Route> export_routes();
-std::vector<Route> import_routes();
 std::vector<Route> backup_routes();
 
 // Pieces that several resources share.
