@@ -6,13 +6,18 @@ namespace lineshaft::store {
 
 void add_to_bucket(Bucket& bucket, const Bucket& later) {
     if (later.count == 0) return;
-    if (bucket.holds) hold_until(bucket, bucket.last_time, later.first_time, bucket.last);
+    if (bucket.holds) hold(bucket, bucket.last_time, later.first_time, bucket.last);
     if (bucket.usable > 0 && later.usable > 0 && later.first < bucket.last) {
         ++bucket.resets;
         bucket.reset_from.add(bucket.last);
     }
-    if (bucket.count == 0) bucket.first_time = later.first_time;
-    bucket.last_time = later.last_time;
+    // Only a late sample among expired rows is not later: then what was last stays so.
+    const bool is_later = bucket.count == 0 || later.last_time >= bucket.last_time;
+    if (bucket.count == 0 || later.first_time < bucket.first_time) bucket.first_time = later.first_time;
+    if (is_later) {
+        bucket.last_time = later.last_time;
+        bucket.holds = later.holds;
+    }
     bucket.count += later.count;
     bucket.good += later.good;
     bucket.uncertain += later.uncertain;
@@ -20,7 +25,6 @@ void add_to_bucket(Bucket& bucket, const Bucket& later) {
     bucket.squares.add(later.squares);
     bucket.integral.add(later.integral);
     bucket.covered += later.covered;
-    bucket.holds = later.holds;
     bucket.resets += later.resets;
     bucket.reset_from.add(later.reset_from);
     if (later.usable == 0) return;
@@ -32,20 +36,24 @@ void add_to_bucket(Bucket& bucket, const Bucket& later) {
         if (later.min < bucket.min) bucket.min = later.min;
         if (later.max > bucket.max) bucket.max = later.max;
     }
-    bucket.last = later.last;
+    if (is_later || bucket.usable == 0) bucket.last = later.last;
     bucket.sum.add(later.sum);
     bucket.usable += later.usable;
 }
 
 double Bucket::increase(double modulus) const {
     if (usable == 0) return nan();
-    Sum whole = reset_from;
+    const bool has_before = before == before;
+    const bool fell = has_before && first < before;
+    Sum whole;
     if (modulus > 0) {
-        whole = {};
-        whole.add_product(modulus, static_cast<double>(resets));
+        whole.add_product(modulus, static_cast<double>(resets + (fell ? 1 : 0)));
+    } else {
+        whole = reset_from;
+        if (fell) whole.add(before);
     }
     whole.add(last);
-    whole.add(-first);
+    whole.add(has_before ? -before : -first);
     return whole.value();
 }
 

@@ -57,6 +57,8 @@ struct Bucket {
     bool holds = false;        // The last sample is usable: `last` goes on after last_time.
     std::uint64_t resets = 0;  // How often the value fell, as a counter that began anew does.
     Sum reset_from;            // The values before each fall.
+    // In answers only, with Integral or Resets: the last usable value before the bucket, NaN: none is known.
+    double before = std::numeric_limits<double>::quiet_NaN();
 
     double mean() const { return usable ? sum.value() / static_cast<double>(usable) : nan(); }
     /// By how long each value held. NaN where nothing held for any time.
@@ -68,7 +70,8 @@ struct Bucket {
     /// Mean square distance from the mean. Of all: population; of all but one: sample, NaN for fewer than two.
     double variance_population() const { return usable ? spread() / static_cast<double>(usable) : nan(); }
     double variance_sample() const { return usable > 1 ? spread() / static_cast<double>(usable - 1) : nan(); }
-    /// How far a counter went, falls taken as its return to 0, or by `modulus` when it is told (> 0).
+    /// How far a counter went, from `before` if that is known, else from `first`. Falls are taken as its return to 0, or
+    /// as going past `modulus` when it is told (> 0).
     double increase(double modulus = 0) const;
 
 private:
@@ -76,14 +79,19 @@ private:
     double spread() const;
 };
 
-/// Adds time passed since `time` to what the last usable value held.
-inline void hold_until(Bucket& bucket, UtcTime from, UtcTime until, double value) {
-    if (until <= from) return;
+/// From one time to another, 0 when it is not later. Beyond 292 years there is no plant, only a broken clock.
+inline Duration span_between(UtcTime from, UtcTime until) {
+    if (until <= from) return Duration(0);
     const auto span = static_cast<std::uint64_t>(until.ns()) - static_cast<std::uint64_t>(from.ns());
-    // Beyond 292 years there is no plant, only a broken clock.
-    const auto ns = static_cast<std::int64_t>(span < INT64_MAX ? span : INT64_MAX);
-    bucket.integral.add_product(value, ns);
-    bucket.covered += Duration(ns);
+    return Duration(static_cast<std::int64_t>(span < INT64_MAX ? span : INT64_MAX));
+}
+
+/// Adds that `value` held from one time to another.
+inline void hold(Bucket& bucket, UtcTime from, UtcTime until, double value) {
+    const Duration span = span_between(from, until);
+    if (span.count() == 0) return;
+    bucket.integral.add_product(value, span.count());
+    bucket.covered += span;
 }
 
 /// Adds a sample to a bucket's counts, extremes and sum: what a block's header keeps.
@@ -107,7 +115,7 @@ inline void add_basic(Bucket& bucket, UtcTime time, double value, Quality qualit
 /// Adds the next sample, all of it.
 inline void add_to_bucket(Bucket& bucket, UtcTime time, double value, Quality quality) {
     const bool usable = value == value && !quality.is_bad();
-    if (bucket.holds) hold_until(bucket, bucket.last_time, time, bucket.last);
+    if (bucket.holds) hold(bucket, bucket.last_time, time, bucket.last);
     if (usable) {
         if (bucket.usable > 0 && value < bucket.last) {
             ++bucket.resets;

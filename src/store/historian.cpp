@@ -1,9 +1,12 @@
 #include "store/historian.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/assert.h"
 #include "store/internal/body.h"
+#include "store/internal/points.h"
 #include "store/internal/walks.h"
 
 namespace lineshaft::store {
@@ -28,27 +31,34 @@ void Historian::when_ready(Task task) { body_->when_ready(std::move(task)); }
 std::optional<LastValue> Historian::last(TagId tag) { return body_->last(tag); }
 
 Result<Scan> Historian::scan(TagId tag, UtcTime from, UtcTime to) {
-    return Scan(std::make_unique<Scan::Walk>(TRY(body_->stream(tag, from, to))));
+    return scan({.tag = tag, .from = from, .to = to});
+}
+
+Result<Scan> Historian::scan(const Query& query) {
+    return Scan(std::make_unique<Scan::Walk>(TRY(body_->sources(query, Bounds::None))));
 }
 
 Result<Chunk> Historian::scan(TagId tag, UtcTime from, UtcTime to, std::size_t limit) {
-    Scan::Walk walk(TRY(body_->stream(tag, from, to)));
-    Chunk rows;
-    walk.next(rows, limit);
-    if (rows.size() < limit) return rows;
-    Chunk rest;
-    rows.more = walk.next(rest, 1);
-    return rows;
+    return scan({.tag = tag, .from = from, .to = to}, limit);
 }
+
+Result<Chunk> Historian::scan(const Query& query, std::size_t limit) { return TRY(scan(query)).take(limit); }
 
 Result<Reducer> Historian::reducer(TagId tag, UtcTime from, UtcTime to, Duration resolution) {
     if (resolution.count() <= 0) return fail(ErrorCode::InvalidArgument, "the resolution must be more than nothing");
-    Merge stream = TRY(body_->stream(tag, from, to));
-    const auto span = static_cast<std::uint64_t>(to.ns()) - static_cast<std::uint64_t>(from.ns());
-    if (span / static_cast<std::uint64_t>(resolution.count()) > reduction_buckets_max)
+    return reducer({.tag = tag, .from = from, .to = to, .resolution = resolution});
+}
+
+Result<Reducer> Historian::reducer(const Query& query) {
+    if (query.resolution.count() < 0) return fail(ErrorCode::InvalidArgument, "the resolution must not be negative");
+    const bool needs_past = has(query.needs, Needs::Integral) || has(query.needs, Needs::Resets) || query.states;
+    Sources sources = TRY(body_->sources(query, needs_past ? Bounds::Before : Bounds::None));
+    const auto span = static_cast<std::uint64_t>(query.to.ns()) - static_cast<std::uint64_t>(query.from.ns());
+    if (query.resolution.count() > 0 &&
+        span / static_cast<std::uint64_t>(query.resolution.count()) > reduction_buckets_max)
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("more than {} buckets: ask for a coarser resolution", reduction_buckets_max));
-    return Reducer(std::make_unique<Reducer::Walk>(std::move(stream), resolution));
+    return Reducer(std::make_unique<Reducer::Walk>(std::move(sources), query));
 }
 
 Result<Reduction> Historian::reduce(TagId tag, UtcTime from, UtcTime to, Duration resolution) {
@@ -58,22 +68,27 @@ Result<Reduction> Historian::reduce(TagId tag, UtcTime from, UtcTime to, Duratio
     return work.take();
 }
 
-Result<Scan> Historian::scan(const Query& query) { return scan(query.tag, query.from, query.to); }
-Result<Chunk> Historian::scan(const Query& query, std::size_t limit) {
-    return scan(query.tag, query.from, query.to, limit);
-}
-Result<Reducer> Historian::reducer(const Query& query) {
-    return reducer(query.tag, query.from, query.to, query.resolution);
-}
 Result<Reduction> Historian::reduce(const Query& query) {
-    return reduce(query.tag, query.from, query.to, query.resolution);
+    Reducer work = TRY(reducer(query));
+    while (work.step()) {
+    }
+    return work.take();
+}
+
+Result<PointFinder> Historian::point_finder(const PointQuery& query) {
+    if (query.times.size() > points_max)
+        return fail(ErrorCode::InvalidArgument, fmt::format("more than {} times", points_max));
+    if (!std::ranges::is_sorted(query.times)) return fail(ErrorCode::InvalidArgument, "the times do not rise");
+    Query range{.tag = query.tag, .known_at = query.known_at};
+    if (!query.times.empty()) {
+        range.from = query.times.front();
+        range.to = query.times.back() == utc_time_max ? utc_time_max : query.times.back() + Duration(1);
+    }
+    return PointFinder(std::make_unique<PointFinder::Walk>(TRY(body_->sources(range, Bounds::Both)), query));
 }
 
 Result<Completeness> Historian::completeness(TagId tag, UtcTime from, UtcTime to) {
-    Reducer::Walk work(TRY(body_->stream(tag, from, to)), Duration(0));
-    while (work.step(256)) {
-    }
-    const Reduction reduction = work.take();
+    const Reduction reduction = TRY(reduce({.tag = tag, .from = from, .to = to}));
     Completeness answer;
     answer.damaged_blocks = reduction.damaged_blocks;
     for (const Bucket& bucket : reduction.buckets) {

@@ -25,6 +25,7 @@ namespace lineshaft::store {
 
 inline constexpr std::size_t chunk_rows_max = 4096;
 inline constexpr std::size_t reduction_buckets_max = 100'000;
+inline constexpr std::size_t points_max = 100'000;
 
 struct Options {
     std::string path;                               // A directory of this shard's own.
@@ -53,6 +54,25 @@ struct Query {
     bool states = false;              // Time in each state, with Needs::Rows.
 };
 
+/// What a tag was worth at given times, between samples too (OPC UA Part 13, Interpolative).
+enum class Between : std::uint8_t {
+    Step,    // The sample at or before each time, as it is.
+    Linear,  // On the line from the usable sample before to the one after.
+};
+struct PointQuery {
+    TagId tag;
+    std::vector<UtcTime> times;  // Rising.
+    Between between = Between::Step;
+    std::optional<UtcTime> known_at;
+};
+struct Point {
+    UtcTime time;
+    std::optional<Value> value;  // None: no sample at or before it.
+    // The sample's; of a line the worse of its ends, Uncertain where a Bad sample lies between or none comes after.
+    Quality quality;
+    UtcTime source_time;  // Of the sample at or before it.
+};
+
 /// A walk over one tag's samples. Sees what was there when it was made; holds its segments alive, also across
 /// compaction and retention, so do not keep it for hours. Own shard, or moved whole to another thread.
 class Scan {
@@ -64,8 +84,13 @@ public:
     ~Scan();
     /// Fills `into` with the next 1 … chunk_rows_max samples; false at the end.
     bool next(Chunk& into);
-    /// Blocks passed over so far because their checksum failed.
+    /// At most `limit` of what is left; `more` says that there are others. Ends the walk.
+    Chunk take(std::size_t limit);
+    /// Blocks passed over so far because their checksum failed, and where they were.
     std::uint64_t damaged_blocks() const;
+    std::vector<TimeRange> damaged() const;
+    /// Where rows have gone by retention and only tiers are left.
+    std::vector<TimeRange> expired() const;
 
 private:
     std::unique_ptr<Walk> walk_;
@@ -83,6 +108,20 @@ public:
     bool step(std::size_t blocks = 256);
     /// After the last step.
     Reduction take();
+
+private:
+    std::unique_ptr<Walk> walk_;
+};
+
+/// Points of a tag, found one by one. Own shard, or moved whole to another thread.
+class PointFinder {
+public:
+    class Walk;
+    explicit PointFinder(std::unique_ptr<Walk> walk);
+    PointFinder(PointFinder&&) noexcept;
+    PointFinder& operator=(PointFinder&&) noexcept;
+    ~PointFinder();
+    std::vector<Point> take();
 
 private:
     std::unique_ptr<Walk> walk_;
@@ -137,12 +176,15 @@ public:
     /// At most `limit` of them, at once; `more` says that there are others.
     Result<Chunk> scan(TagId tag, UtcTime from, UtcTime to, std::size_t limit);
     Result<Chunk> scan(const Query& query, std::size_t limit);
-    /// Buckets begin at whole multiples of `resolution` since 1970.
+    /// Buckets begin at whole multiples of `resolution` since 1970. Answered from tiers where one segment alone speaks,
+    /// from blocks and rows elsewhere, with the same result.
     /// Errors: NotFound, InvalidArgument (more than reduction_buckets_max buckets).
     Result<Reducer> reducer(const Query& query);
     Result<Reduction> reduce(const Query& query);
     Result<Reducer> reducer(TagId tag, UtcTime from, UtcTime to, Duration resolution);
     Result<Reduction> reduce(TagId tag, UtcTime from, UtcTime to, Duration resolution);
+    /// One point for each time. Errors: NotFound, InvalidArgument (too many times, or not rising).
+    Result<PointFinder> point_finder(const PointQuery& query);
     Result<Completeness> completeness(TagId tag, UtcTime from, UtcTime to);
 
     std::vector<Series> series() const;

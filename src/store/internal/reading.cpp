@@ -6,31 +6,29 @@
 
 namespace lineshaft::store {
 
-/// Everything known of `tag` in [from, to), as of now.
-Result<Merge> Historian::Body::stream(TagId tag, UtcTime from, UtcTime to) {
-    SeriesState* state = catalog_.find_series(tag);
-    if (!state) return fail(ErrorCode::NotFound, fmt::format("no series has the tag id {}", tag.value()));
-    if (to < from) return fail(ErrorCode::InvalidArgument, "the range ends before it begins");
-    if (to == from) return Merge(tag, from, from, Versions::Last);
-    const UtcTime last(to.ns() - 1);
-    Merge merge(tag, from, last, Versions::Last);
-    add_segments(merge, segments_, tag, from, last);
-    const auto add_table = [&](std::uint64_t order, const MemSeries& series) {
-        Chunk rows;
-        series.copy(from, last, rows);
-        merge.add(order, std::move(rows));
-    };
+/// Everything known of the query's tag and range, as of now.
+Result<Sources> Historian::Body::sources(const Query& query, Bounds bounds) {
+    SeriesState* state = catalog_.find_series(query.tag);
+    if (!state) return fail(ErrorCode::NotFound, fmt::format("no series has the tag id {}", query.tag.value()));
+    if (query.to < query.from) return fail(ErrorCode::InvalidArgument, "the range ends before it begins");
+    Sources sources;
+    sources.tag = query.tag;
+    sources.known_at = query.known_at;
+    sources.from = query.from;
+    sources.last = query.to == utc_time_min ? utc_time_min : UtcTime(query.to.ns() - 1);
+    sources.hidden = erasures_.of(query.tag);
+    sources.segments = segments_;
     if (frozen_) {
         if (state->active && state->active_order == frozen_->order)
-            add_table(frozen_->order, *state->active);
+            sources.add_table(frozen_->order, *state->active, bounds);
         else if (state->before && state->before_order == frozen_->order)
-            add_table(frozen_->order, *state->before);
+            sources.add_table(frozen_->order, *state->before, bounds);
     }
     if (state->active && state->active_order == active_->order) {
         state->active->sort();
-        add_table(active_->order, *state->active);
+        sources.add_table(active_->order, *state->active, bounds);
     }
-    return merge;
+    return sources;
 }
 
 std::optional<LastValue> Historian::Body::last(TagId tag) {
@@ -43,31 +41,12 @@ std::optional<LastValue> Historian::Body::last(TagId tag) {
 /// From the segments. They come latest first, so few are touched.
 void Historian::Body::look_up_last(SeriesState& state) {
     state.last = SeriesState::Last::None;
-    UtcTime before = utc_time_max;
-    // A damaged block at the end: what is before it is the last that is known.
-    for (int attempt = 0; attempt < 4; ++attempt) {
-        std::optional<BlockRef> newest;
-        for (const auto& segment : segments_) {
-            if (newest && segment->meta().last_time < newest->last_time) break;
-            const auto index = segment->find(state.tag);
-            if (!index) continue;
-            const auto series = segment->series_at(*index);
-            if (!series) continue;
-            for (const BlockRef& block : series->blocks) {
-                if (block.last_time < before && (!newest || block.last_time > newest->last_time)) newest = block;
-            }
-        }
-        if (!newest) return;
-        Merge merge(state.tag, newest->last_time, newest->last_time, Versions::Last);
-        add_segments(merge, segments_, state.tag, newest->last_time, newest->last_time);
-        Piece piece;
-        while (merge.next(piece)) {
-            if (piece.block) merge.open(piece);
-            for (std::size_t i = 0; i < piece.count; ++i) take_last_of(state, *piece.rows, piece.first + i);
-        }
-        if (state.last == SeriesState::Last::Known) return;
-        before = newest->first_time;
-    }
+    Sources sources;
+    sources.tag = state.tag;
+    sources.hidden = erasures_.of(state.tag);
+    sources.segments = segments_;
+    const Chunk newest = sources.before(utc_time_max);
+    if (!newest.empty()) take_last_of(state, newest, 0);
 }
 
 void Historian::Body::take_last_of(SeriesState& state, const Chunk& rows, std::size_t row) {

@@ -2,37 +2,62 @@
 #pragma once
 
 #include "store/historian.h"
-#include "store/internal/merge.h"
+#include "store/internal/quantiles.h"
+#include "store/internal/sources.h"
+#include "store/internal/states.h"
 
 namespace lineshaft::store {
 
 class Scan::Walk {
 public:
-    explicit Walk(Merge stream) : merge(std::move(stream)) {}
+    explicit Walk(Sources sources) : sources_(std::move(sources)) {}
     bool next(Chunk& into, std::size_t rows_max);
-
-    Merge merge;
+    const Losses& losses() const;
 
 private:
-    Piece piece_;  // Rows that did not fit into the chunk before.
+    Sources sources_;
+    std::optional<Merge> merge_;  // Made at the first step: it reads files.
+    Piece piece_;                 // Rows that did not fit into the chunk before.
 };
 
+/// Puts a stream of rows and wholes into buckets. What holds at a bucket's border is carried over it:
+///
+///       before ──┐ first            last ┌── goes on
+///                └──────●──●────●──●─────┘
+///           [start                        end)
 class Reducer::Walk {
 public:
-    /// `resolution` 0: one bucket for everything.
-    Walk(Merge stream, Duration resolution) : merge_(std::move(stream)) { reduction_.resolution = resolution; }
+    Walk(Sources sources, Query query) : sources_(std::move(sources)), query_(std::move(query)) {}
     bool step(std::size_t blocks);
     Reduction take();
 
 private:
-    void add_block(Piece& piece);
+    void begin();
+    void add_bucket(const Piece& piece);
     void add_rows(const Piece& piece);
+    void add_rows(Bucket& bucket, const Chunk& rows, std::size_t first, std::size_t end);
     Bucket& bucket_of(UtcTime time);
+    void close_bucket();
+    void carry(UtcTime time, const Chunk& row);
     UtcTime start_of(UtcTime time) const;
+    UtcTime end_of(const Bucket& bucket) const;
+    bool needs(Needs one) const { return has(query_.needs, one); }
+    bool needs_past() const { return needs(Needs::Integral) || needs(Needs::Resets) || query_.states; }
 
-    Merge merge_;
+    Sources sources_;
+    Query query_;
+    std::optional<Merge> merge_;
     Reduction reduction_;
     UtcTime bucket_last_ = utc_time_min;  // The last nanosecond of the newest bucket.
+    bool is_open_ = false;                // The newest bucket may get more.
+    // The newest sample before the bucket: its value if usable, and the newest usable one of all.
+    bool past_holds_ = false;
+    double past_value_ = 0;
+    UtcTime past_time_;
+    bool has_usable_ = false;
+    double last_usable_ = 0;
+    Quantiles quantiles_;
+    StateClock states_;
 };
 
 }  // namespace lineshaft::store
