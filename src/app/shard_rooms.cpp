@@ -36,7 +36,7 @@ void ShardRooms::furnish(mqtt::Broker* broker, Extras& extras) {
     broker_ = broker;
     http_ingest_ = std::make_unique<south::HttpIngest>(
         shard_, *ingress_, [this](const net::HttpRequest& request) { return sender_of(request); },
-        south::HttpIngest::Options{});
+        south::HttpIngest::Options{.homes = common_.shards.count()});
     api_ = std::make_unique<rest::Api>(rest::Services{
         shard_, common_.shards, common_.registry, common_.access, common_.store, common_.alarms, common_.audit,
         common_.commands, extras, version(), openapi_json(), std::string(openapi_yaml()), &common_.backup});

@@ -96,13 +96,42 @@ Ingress::Ingress(Shard& shard, Shards& shards, std::vector<ReadingSink*> homes)
 Ingress::~Ingress() = default;
 
 Took Ingress::offer(ReadingBatch& batch, Settled& settled) {
-    if (!is_all_local(batch)) return offer_split(batch, settled);
-    const Took took = homes_[shard_.id().value()]->offer(batch, settled);
+    const std::size_t own = shard_.id().value();
+    if (batch.home && batch.home->value() != own) return offer_whole(batch.home->value(), batch, settled);
+    if (!batch.home && !is_all_local(batch)) return offer_split(batch, settled);
+    const Took took = homes_[own]->offer(batch, settled);
     if (took == Took::None) {
-        refused_by_ = shard_.id().value();
+        refused_by_ = own;
         refusals.add();
     }
     return took;
+}
+
+Took Ingress::offer_whole(std::size_t home, ReadingBatch& batch, Settled& settled) {
+    ASSERT(home < homes_.size());
+    if (!has_room(home)) return Took::None;
+    carry(home, std::move(batch), [this, settled = std::move(settled)](Result<void> result) mutable {
+        shard_.post(
+            [settled = std::move(settled), result = std::move(result)]() mutable { settled(std::move(result)); });
+    });
+    return Took::All;
+}
+
+bool Ingress::has_room(std::size_t home) {
+    if (lanes_[home]->in_flight < parts_in_flight_max) return true;
+    refused_by_ = home;
+    refusals.add();
+    return false;
+}
+
+/// `settled` runs on the home shard.
+void Ingress::carry(std::size_t home, ReadingBatch batch, Settled settled) {
+    ++lanes_[home]->in_flight;
+    crossings.add();
+    shards_.at(home).post(
+        [lane = lanes_[home].get(), part = Lane::Part{std::move(batch), std::move(settled)}]() mutable {
+            lane->arrive(std::move(part));
+        });
 }
 
 bool Ingress::is_all_local(const ReadingBatch& batch) const {
@@ -131,11 +160,7 @@ Took Ingress::offer_split(ReadingBatch& batch, Settled& settled) {
     for (std::size_t i = 0; i < parts.size(); ++i) {
         if (parts[i].empty()) continue;
         ++count;
-        if (i != shard_.id().value() && lanes_[i]->in_flight >= parts_in_flight_max) {
-            refused_by_ = i;
-            refusals.add();
-            return Took::None;
-        }
+        if (i != shard_.id().value() && !has_room(i)) return Took::None;
         parts[i].tenant = batch.tenant;
         parts[i].source = batch.source;
         parts[i].receive_time = batch.receive_time;
@@ -156,16 +181,10 @@ Took Ingress::offer_split(ReadingBatch& batch, Settled& settled) {
     receipt->hold(std::move(settled));
     for (std::size_t i = 0; i < parts.size(); ++i) {
         if (i == own || parts[i].empty()) continue;
-        ++lanes_[i]->in_flight;
-        crossings.add();
-        Settled part_settled = [this, receipt](Result<void> result) {
+        carry(i, std::move(parts[i]), [this, receipt](Result<void> result) {
             shard_.post(
                 [receipt, result = std::move(result)]() mutable { Parts::settle(receipt, std::move(result)); });
-        };
-        shards_.at(i).post(
-            [lane = lanes_[i].get(), part = Lane::Part{std::move(parts[i]), std::move(part_settled)}]() mutable {
-                lane->arrive(std::move(part));
-            });
+        });
     }
     return Took::All;
 }

@@ -6,7 +6,7 @@
 ///
 /// One batch may touch devices of several shards; `settled` runs when all parts are durable, or with the
 /// first error. A part whose home is this shard is handed over directly, and a house with one shard has no
-/// other kind.
+/// other kind. A batch whose door has found out its home travels as it is; others are looked through, and copied apart.
 ///
 /// Threads: one Ingress per shard, own shard only. Destroy it when the shards have stopped.
 /// Limits:  parts_in_flight_max towards each shard; beyond it offer says None.
@@ -34,6 +34,9 @@ private:
     class Lane;
 
     bool is_all_local(const ReadingBatch& batch) const;
+    Took offer_whole(std::size_t home, ReadingBatch& batch, Settled& settled);
+    void carry(std::size_t home, ReadingBatch batch, Settled settled);
+    bool has_room(std::size_t home);
     Took offer_split(ReadingBatch& batch, Settled& settled);
     void part_taken(std::size_t home);
 

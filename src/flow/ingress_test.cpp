@@ -177,6 +177,9 @@ TEST_F(IngressTest, AFullLaneRefusesAndSaysWhenThereIsRoomAgain) {
     }
     EXPECT_EQ(offer(batch_for({0, 1, 2})), Took::None);
     EXPECT_TRUE(homes[0].batches.empty());
+    ReadingBatch whole = batch_for({1});
+    whole.home = ShardId(1);
+    EXPECT_EQ(offer(std::move(whole)), Took::None);
     bool ready = false;
     ingress.when_ready([&] { ready = true; });
     // Another shard's lane is not concerned.
@@ -205,6 +208,26 @@ TEST_F(IngressTest, BatchesOfOneSourceNeverOvertakeEachOther) {
     shards.run();
     EXPECT_EQ(values_at(1), expected);
     EXPECT_EQ(values_at(2), expected);
+}
+
+TEST_F(IngressTest, ABatchWhoseHomeIsKnownTravelsAsItIs) {
+    ReadingBatch batch = batch_for({1, 1});
+    batch.home = ShardId(1);
+    const char* const text = batch.readings[0].device.data();
+    ASSERT_EQ(offer(std::move(batch)), Took::All);
+    shards.run();
+    ASSERT_EQ(homes[1].batches.size(), 1u);
+    EXPECT_EQ(homes[1].batches[0].readings[0].device.data(), text);
+    EXPECT_TRUE(answers.empty());
+    homes[1].settle();
+    EXPECT_TRUE(answers.empty());  // The answer comes on the door's shard.
+    shards.run();
+    EXPECT_EQ(answers.size(), 1u);
+
+    ReadingBatch own = batch_for({0});
+    own.home = ShardId(0);
+    ASSERT_EQ(offer(std::move(own)), Took::All);
+    EXPECT_EQ(homes[0].batches.size(), 1u);
 }
 
 TEST(IngressAlone, AHouseWithOneShardHandsEverythingOverDirectly) {

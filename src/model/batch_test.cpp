@@ -32,7 +32,9 @@ TEST(ReadingBatch, KeptTextsStayWhereTheyAreWhileTheBatchGrowsAndMoves) {
     std::vector<std::pair<std::string, std::string_view>> kept;
     for (int i = 0; i < 3000; ++i) {
         std::string text(random.below(i % 100 == 0 ? 300'000 : 40), static_cast<char>('a' + i % 26));
-        const std::string_view view = i % 7 == 0 ? batch.keep_whole(text) : batch.keep(text);
+        const std::string_view view = i % 7 == 0   ? batch.keep_whole(text)
+                                      : i % 7 == 1 ? batch.keep_shared(std::make_shared<const std::string>(text))
+                                                   : batch.keep(text);
         kept.emplace_back(std::move(text), view);
     }
     const ReadingBatch moved = std::move(batch);

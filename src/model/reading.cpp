@@ -22,6 +22,10 @@ std::string_view ReadingBatch::keep(std::string_view text) {
 
 std::string_view ReadingBatch::keep_whole(std::string text) { return kept_.emplace_back(std::move(text)); }
 
+std::string_view ReadingBatch::keep_shared(std::shared_ptr<const std::string> text) {
+    return *shared_.emplace_back(std::move(text));
+}
+
 void ReadingBatch::add(std::string_view device, std::string_view address, const Value& value, UtcTime source_time,
                        Quality quality) {
     Reading& r = readings.emplace_back();

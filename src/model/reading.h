@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,7 @@ public:
     TenantId tenant{1};
     std::string source;  // Who speaks: "mqtt/filler-1", "http/telegraf", "modbus/capper". Numbers its samples.
     UtcTime receive_time;
+    std::optional<ShardId> home;  // Where all of its devices live, from a door that has looked; none: not looked up.
     std::vector<Reading> readings;
 
     ReadingBatch() = default;
@@ -49,11 +51,14 @@ public:
     std::string_view keep(std::string_view text);
     /// Keeps `text` itself (a whole body): views into the result are good as long as the batch lives.
     std::string_view keep_whole(std::string text);
+    /// The same for a text that batches share: a body whose lines go to several shards.
+    std::string_view keep_shared(std::shared_ptr<const std::string> text);
     void add(std::string_view device, std::string_view address, const Value& value, UtcTime source_time,
              Quality quality);
 
 private:
     std::deque<std::string> kept_;  // Whole texts; a deque never moves its elements.
+    std::vector<std::shared_ptr<const std::string>> shared_;
     std::vector<std::unique_ptr<char[]>> chunks_;
     std::size_t chunk_used_ = 0;
     std::size_t chunk_bytes_ = 0;

@@ -1,5 +1,6 @@
 #include "normalise/internal/catalogue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -8,6 +9,9 @@
 #include "normalise/internal/conversion.h"
 
 namespace lineshaft::normalise {
+namespace {
+constexpr std::size_t prefetched_slots = 16;
+}
 
 Catalogue::Catalogue(const Normaliser::Options& options, TagIdSource& ids, SeriesRegistrar& series,
                      OnDiscovered on_discovered)
@@ -34,13 +38,17 @@ bool Catalogue::find(TenantId tenant, const Reading& reading, Found& found) {
             found = {nullptr, why};
             return true;
         }
+        // Its values come one after another: the memory may look for all of them at once.
+        const std::size_t soon = std::min(last_device_->slots.size(), prefetched_slots);
+        for (std::size_t i = 0; i < soon; ++i) __builtin_prefetch(last_device_->slots[i].get());
     }
     Device& device = *last_device_;
     if (device.is_ignored) {
         found = {nullptr, Why::Ignored};
         return true;
     }
-    if (device.guess < device.slots.size() && device.slots[device.guess]->address == reading.address) {
+    if (device.guess >= device.slots.size()) device.guess = 0;
+    if (!device.slots.empty() && device.slots[device.guess]->address == reading.address) {
         found = {device.slots[device.guess++].get(), Why::Kept};
         return true;
     }

@@ -35,23 +35,25 @@ struct Deadband {
     Quality held_quality;
 };
 
-struct Slot {
+/// What every reading needs lies in its first 64 bytes.
+struct alignas(64) Slot {
     TagId tag;
-    Device* device = nullptr;
-    std::size_t position = 0;  // In Device::slots.
     std::string address;
-    std::string path;
-    std::string unit;
     ValueType type = ValueType::Double;
     bool is_plain = true;        // No scale, range or deadband: the value goes through as it is.
     bool is_registered = false;  // The registry has it.
     bool is_type_reported = false;
     bool is_unit_reported = false;
+    UtcTime last_receipt;  // The last time given by time_of_receipt.
+
+    Device* device = nullptr;
+    std::size_t position = 0;  // In Device::slots.
+    std::string path;
+    std::string unit;
     double scale = 1;
     double offset = 0;
     double low = -std::numeric_limits<double>::infinity();
     double high = std::numeric_limits<double>::infinity();
-    UtcTime last_receipt;  // The last time given by time_of_receipt.
     std::unique_ptr<Deadband> deadband;
 };
 

@@ -108,7 +108,11 @@ net::HttpResponse pong() {
 class HttpIngest::Impl {
 public:
     Impl(Shard& shard, flow::ReadingSink& readings, Authenticate authenticate, Options options)
-        : shard_(shard), readings_(readings), authenticate_(std::move(authenticate)), options_(options) {}
+        : shard_(shard),
+          readings_(readings),
+          authenticate_(std::move(authenticate)),
+          options_(options),
+          names_(options.homes) {}
 
     void handle(net::HttpRequest request, net::HttpReply reply);
     void close(Task done);
@@ -204,7 +208,7 @@ Result<void> HttpIngest::Impl::open(Job& job, net::HttpRequest& request, const S
     if (is_telemetry(request.path)) return open_telemetry(job, encoding, std::move(request.body), sender);
     const auto precision = TRY(lp::precision_from_text(request.parameter("precision").value_or("")));
     auto body = TRY(Body::create(std::move(request.body), encoding, limits::http_inflated_bytes_max));
-    job.lines.emplace(std::move(body), precision, names_, serials_);
+    job.lines.emplace(std::move(body), precision, job.tenant, names_, serials_);
     return {};
 }
 
@@ -253,17 +257,21 @@ bool HttpIngest::Impl::next_batch(Job& job) {
         job.has_all = true;
         return false;
     }
-    ReadingBatch batch;
-    const auto more = job.lines->read(batch);
+    std::vector<ReadingBatch> batches;
+    const auto more = job.lines->read(batches);
     if (!more && !job.error) job.error = more.error();
     job.has_all = !more || !*more;
     if (job.has_all) return false;
-    if (const auto own = check_devices(batch, job.device); !own) {
+    for (const ReadingBatch& batch : batches) {
+        const auto own = check_devices(batch, job.device);
+        if (own) continue;
         job.error = own.error();
         job.has_all = true;
         return false;
     }
-    if (!batch.empty()) job.batches.push_back(std::move(batch));
+    for (ReadingBatch& batch : batches) {
+        if (!batch.empty()) job.batches.push_back(std::move(batch));
+    }
     return true;
 }
 

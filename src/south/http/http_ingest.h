@@ -36,6 +36,7 @@ public:
         std::size_t jobs_max = 256;                      // Requests at a time.
         std::size_t held_bytes_max = 256 * 1024 * 1024;  // Bodies at a time.
         Duration patience = 20s;                         // Without progress for so long: 503.
+        std::size_t homes = 1;                           // Shards: lines are sorted by home as they are read.
     };
 
     /// `readings` outlives the door.

@@ -1,6 +1,7 @@
 #include "south/http/http_ingest.h"
 
 #include <bit>
+#include <set>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -31,6 +32,9 @@ public:
                                                 : fmt::format("{}", r.bits)));
             if (r.type == ValueType::Double) sum += std::bit_cast<double>(r.bits);
         }
+        if (batch.home) homes.insert(*batch.home);
+        for (const Reading& r : batch.readings)
+            strangers += batch.home && home_shard(batch.tenant, r.device, 3) != *batch.home ? 1 : 0;
         count += batch.size();
         largest = std::max(largest, batch.size());
         source = batch.source;
@@ -52,6 +56,8 @@ public:
     std::vector<std::string> lines;
     std::size_t count = 0;
     std::size_t largest = 0;
+    std::size_t strangers = 0;  // Readings in a batch for another shard, of three.
+    std::set<ShardId> homes;
     double sum = 0;
     std::string source;
     UtcTime last_time;
@@ -129,6 +135,19 @@ TEST_F(HttpIngestTest, LinesAreAnsweredWhenTheyAreDurable) {
     EXPECT_EQ(readings.lines, (Lines{"cpu/a|load=0.5", "cpu/a|busy=1", "cpu/b|load=1.5"}));
     EXPECT_EQ(readings.source, "http/telegraf");
     EXPECT_TRUE(answers.empty());
+    readings.sync();
+    EXPECT_EQ(answer().status, 204u);
+}
+
+TEST_F(HttpIngestTest, LinesAreSortedByTheHomesOfTheirDevices) {
+    options.homes = 3;
+    std::string body;
+    for (int line = 0; line < 30'000; ++line) body += fmt::format("cpu,host=h{} load={}\n", line % 100, line);
+    post("/api/v2/write", body);
+    EXPECT_EQ(readings.count, 30'000U);
+    EXPECT_EQ(readings.sum, 29'999.0 * 30'000 / 2);
+    EXPECT_EQ(readings.homes.size(), 3U);
+    EXPECT_EQ(readings.strangers, 0U);
     readings.sync();
     EXPECT_EQ(answer().status, 204u);
 }

@@ -43,16 +43,16 @@ BENCHMARK(parse_only);
 
 void body_to_readings(benchmark::State& state) {
     const std::string body = make_body(20'000, 1000);
-    DeviceNames names;
+    DeviceNames names(2);
     std::uint64_t serials = 0;
     std::size_t values = 0;
     for (auto _ : state) {
         auto opened = Body::create(body, "", limits::http_inflated_bytes_max);
-        LineReader reader(std::move(*opened), wire::line_protocol::Precision::Nanoseconds, names, serials);
-        while (true) {
-            ReadingBatch batch;
-            if (!*reader.read(batch)) break;
-            values += batch.size();
+        LineReader reader(std::move(*opened), wire::line_protocol::Precision::Nanoseconds, TenantId(1), names,
+                          serials);
+        std::vector<ReadingBatch> batches;
+        while (*reader.read(batches)) {
+            for (const ReadingBatch& batch : batches) values += batch.size();
         }
     }
     state.SetItemsProcessed(static_cast<std::int64_t>(values));

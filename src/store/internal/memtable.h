@@ -8,8 +8,10 @@
 ///          writes it out.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "runtime/snapshot.h"
@@ -125,10 +127,12 @@ struct MemTable {
     std::size_t rows = 0;
     std::size_t bytes = 0;
 
-    /// True when it is time to write it to segments. A table of very many series may hold more: segments of a few rows
-    /// a series would cost more than the memory.
-    bool is_full(std::size_t bytes_max) const { return bytes >= bytes_max + series.size() * series_bytes; }
-    static constexpr std::size_t series_bytes = 512;
+    /// True when it is time to write it to segments. A table of very many series may hold more: segments with a few rows
+    /// of each would cost more than the memory.
+    bool is_full(std::size_t bytes_max) const {
+        return bytes >= std::max(bytes_max, series.size() * series_bytes_min);
+    }
+    static constexpr std::size_t series_bytes_min = 640;
 };
 
 }  // namespace lineshaft::store

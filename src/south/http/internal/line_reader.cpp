@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/limits.h"
+#include "runtime/shard.h"
 
 namespace lineshaft::south {
 namespace {
@@ -20,33 +21,41 @@ constexpr std::size_t line_bytes_max = 8 * 1024 * 1024;
 
 }  // namespace
 
-Result<std::string_view> DeviceNames::find(std::string_view key, ReadingBatch& batch, std::uint64_t serial) {
+Result<DeviceNames::Name*> DeviceNames::find(std::string_view key, TenantId tenant) {
     auto known = names_.find(key);
     if (known == names_.end()) {
         std::string device = TRY(lp::device_name(key));
         if (names_.size() >= names_kept_max) names_.clear();
-        known = names_.emplace(std::string(key), Name{std::move(device), 0, {}}).first;
+        known = names_.emplace(std::string(key), Name{.device = std::move(device)}).first;
     }
     Name& name = known->second;
-    if (name.serial != serial) {
-        name.serial = serial;
-        name.kept = batch.keep(name.device);
+    if (name.tenant != tenant) {
+        name.tenant = tenant;
+        name.home = home_shard(tenant, name.device, homes_).value();
     }
-    return name.kept;
+    return &name;
 }
 
-LineReader::LineReader(Body body, lp::Precision precision, DeviceNames& names, std::uint64_t& serials)
+LineReader::LineReader(Body body, lp::Precision precision, TenantId tenant, DeviceNames& names,
+                       std::uint64_t& serials)
     : body_(std::move(body)),
       precision_(precision),
+      tenant_(tenant),
       names_(names),
       serials_(serials),
       piece_bytes_(piece_bytes_first) {}
 
-Result<bool> LineReader::read(ReadingBatch& batch) {
+Result<bool> LineReader::read(std::vector<ReadingBatch>& batches) {
     ++serials_;
-    std::string text = TRY(next_piece());
-    if (text.empty()) return false;
-    parse(batch.keep_whole(std::move(text)), batch);
+    batches.clear();
+    const auto text = std::make_shared<const std::string>(TRY(next_piece()));
+    if (text->empty()) return false;
+    batches.resize(names_.homes());
+    for (std::size_t home = 0; home < batches.size(); ++home) {
+        batches[home].home = ShardId(static_cast<std::uint16_t>(home));
+        batches[home].keep_shared(text);
+    }
+    parse(*text, batches);
     return true;
 }
 
@@ -68,37 +77,46 @@ Result<std::string> LineReader::next_piece() {
     }
 }
 
-/// Fills `batch` from `piece`, which it keeps. What does not fit any more goes back to the rest.
-void LineReader::parse(std::string_view piece, ReadingBatch& batch) {
+/// Fills `batches` from `piece`, which they keep. What does not fit any more goes back to the rest.
+void LineReader::parse(std::string_view piece, std::vector<ReadingBatch>& batches) {
     lp::Parser parser(piece, precision_, next_number_);
-    batch.readings.reserve(std::min(limits::batch_samples_max, piece.size() / value_bytes_usual));
+    const std::size_t usual = piece.size() / value_bytes_usual / batches.size();
+    for (ReadingBatch& batch : batches) batch.readings.reserve(std::min(limits::batch_samples_max, usual));
     std::size_t used = piece.size();
+    std::size_t largest = 0;
     const lp::Line* line = nullptr;
     while ((line = parser.next())) {
+        const auto name = names_.find(line->key, tenant_);
+        if (!name) {
+            parser.refuse(line->number, name.error().detail());
+            continue;
+        }
+        ReadingBatch& batch = batches[(*name)->home];
         if (batch.size() + line->fields.size() > limits::batch_samples_max && !batch.empty()) {
             used = static_cast<std::size_t>(line->key.data() - piece.data());
             rest_.insert(0, piece.substr(used));
             break;
         }
-        add(*line, parser, batch);
+        add(*line, **name, batch);
+        largest = std::max(largest, batch.size());
     }
     next_number_ = line ? line->number : parser.next_number();
     refused_count_ += parser.refused_count();
     for (const lp::LineError& error : parser.errors()) {
         if (errors_.size() < lp::errors_kept_max) errors_.push_back(error);
     }
-    if (!batch.empty()) {
-        const std::size_t full_bytes = used * limits::batch_samples_max / batch.size();
-        piece_bytes_ = std::clamp(full_bytes, piece_bytes_min, piece_bytes_max);
-    }
+    if (largest > 0)
+        piece_bytes_ = std::clamp(used * limits::batch_samples_max / largest, piece_bytes_min, piece_bytes_max);
 }
 
-void LineReader::add(const lp::Line& line, lp::Parser& parser, ReadingBatch& batch) {
-    const auto device = names_.find(line.key, batch, serials_);
-    if (!device) return parser.refuse(line.number, device.error().detail());
+void LineReader::add(const lp::Line& line, DeviceNames::Name& name, ReadingBatch& batch) const {
+    if (name.serial != serials_) {
+        name.serial = serials_;
+        name.kept = batch.keep(name.device);
+    }
     for (const lp::Field& field : line.fields) {
         Reading& r = batch.readings.emplace_back();
-        r.device = *device;
+        r.device = name.kept;
         r.address = field.name_escaped ? batch.keep(lp::unescape_name(field.name)) : field.name;
         r.type = field.type;
         r.bits = field.bits;
