@@ -90,10 +90,14 @@ public:
     std::vector<SourceId> sources_of(std::string_view device) const;
     /// Everything known to memory that explains gaps of `device`; `needs_past` when files know more.
     LedgerPast around(std::string_view device, UtcTime from, UtcTime to, bool& needs_past) const;
+    UtcTime now() const { return shard_.utc_now(); }
     std::string name_of(SourceId id) const;
     const Options& options() const { return options_; }
     /// What the disk pool needs to read old months.
     LedgerReading reading(UtcTime from, UtcTime to, std::vector<SourceId> only) const;
+    /// Reads it there; `done` on this shard. Errors: Io, VersionUnknown.
+    void read(LedgerReading reading, std::move_only_function<void(Result<LedgerPast>)> done);
+    std::optional<SourceId> id_of(const std::string& name) const;
 
 private:
     class Loading;

@@ -120,4 +120,14 @@ LedgerReading Ledger::reading(UtcTime from, UtcTime to, std::vector<SourceId> on
     return reading;
 }
 
+void Ledger::read(LedgerReading reading, std::move_only_function<void(Result<LedgerPast>)> done) {
+    pool_.run(
+        shard_, [&disk = disk_, reading = std::move(reading)] { return read_past(disk, reading); }, std::move(done));
+}
+
+std::optional<SourceId> Ledger::id_of(const std::string& name) const {
+    const auto at = ids_.find(name);
+    return at == ids_.end() ? std::nullopt : std::optional(at->second);
+}
+
 }  // namespace lineshaft::store
