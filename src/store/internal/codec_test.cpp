@@ -203,6 +203,17 @@ TEST(Ints, FewFarApartValuesAreADictionary) {
     EXPECT_LE(ints_round_trip(values), 256 + 50U);
 }
 
+TEST(Ints, LongRunsTakeWhatTheirValuesTake) {
+    Random random(20);
+    Ints values;
+    std::int64_t level = 0;
+    for (int run = 0; run < 102; ++run) {
+        level += 1 + static_cast<std::int64_t>(random.below(4));
+        values.insert(values.end(), 10, level);
+    }
+    EXPECT_LE(ints_round_trip(values), 102 * 2 / 8 + 20U);
+}
+
 TEST(Ints, OneValueIsTheValue) {
     EXPECT_EQ(ints_round_trip(Ints(1024, 0)), 2U);
     EXPECT_EQ(ints_round_trip({-1}), 2U);

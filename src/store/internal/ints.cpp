@@ -37,6 +37,7 @@ void write_residuals(const Residuals& numbers, const Plan& plan, ByteWriter& out
                 out.varint(static_cast<std::uint64_t>(wrapping_sub(plan.entries[i], plan.entries[i - 1])) - 1);
             return write_packed(plan.indexes, plan.packing, out);
         case Coding::Same: return;
+        case Coding::Stretches: return out.bytes(plan.stretches);
         case Coding::Banded: out.varint(zigzag(plan.base)); break;
         case Coding::Zigzag: break;
     }
@@ -74,7 +75,27 @@ void read_dictionary(ByteReader& in, std::span<std::int64_t> numbers) {
     }
 }
 
-void read_residuals(ByteReader& in, Coding coding, std::span<std::int64_t> numbers) {
+void decode(ByteReader& in, std::span<std::int64_t> values, std::int64_t origin, std::uint64_t factor, bool flat);
+
+void read_stretches(ByteReader& in, std::span<std::int64_t> numbers) {
+    const std::uint64_t runs = in.varint();
+    if (!in.ok() || runs == 0 || runs > numbers.size()) return in.fail();
+    Residuals values(runs);
+    Residuals lengths(runs);
+    decode(in, values, 0, 1, true);
+    decode(in, lengths, 0, 1, true);
+    if (!in.ok()) return;
+    std::size_t filled = 0;
+    for (std::size_t run = 0; run < runs; ++run) {
+        const auto length = static_cast<std::uint64_t>(lengths[run]);
+        if (length == 0 || length > numbers.size() - filled) return in.fail();
+        std::fill_n(numbers.begin() + static_cast<std::ptrdiff_t>(filled), length, values[run]);
+        filled += length;
+    }
+    if (filled != numbers.size()) in.fail();
+}
+
+void read_residuals(ByteReader& in, Coding coding, bool flat, std::span<std::int64_t> numbers) {
     switch (coding) {
         case Coding::Constant: std::ranges::fill(numbers, unzigzag(in.varint())); return;
         case Coding::Runs: read_runs(in, numbers); return;
@@ -90,6 +111,9 @@ void read_residuals(ByteReader& in, Coding coding, std::span<std::int64_t> numbe
             return;
         case Coding::Dictionary: return read_dictionary(in, numbers);
         case Coding::Same: break;
+        case Coding::Stretches:
+            if (flat) break;
+            return read_stretches(in, numbers);
     }
     in.fail();
 }
@@ -129,9 +153,7 @@ void divide_exactly(Residuals& numbers, std::uint64_t divisor) {
         number = static_cast<std::int64_t>(static_cast<std::uint64_t>(number >> zeros) * inverse);
 }
 
-}  // namespace
-
-void encode_ints(std::span<const std::int64_t> values, ByteWriter& out) {
+void encode(std::span<const std::int64_t> values, bool flat, ByteWriter& out) {
     if (values.empty()) return;
     if (std::ranges::all_of(values, [&](std::int64_t value) { return value == values[0]; })) {
         out.u8(static_cast<std::uint8_t>(static_cast<int>(Coding::Same) << 4));
@@ -141,16 +163,14 @@ void encode_ints(std::span<const std::int64_t> values, ByteWriter& out) {
     for (std::size_t i = 1; i < values.size(); ++i) numbers[i - 1] = wrapping_sub(values[i], values[0]);
     const std::uint64_t divisor = common_divisor(numbers);
     if (divisor > 1) divide_exactly(numbers, divisor);
-    const Plan plan = best_plan(numbers);
+    const Plan plan = best_plan(numbers, flat);
     out.u8(static_cast<std::uint8_t>(plan.order | static_cast<int>(plan.coding) << 4));
     out.varint(zigzag(values[0]));
     out.varint(divisor);
     write_residuals(numbers, plan, out);
 }
 
-void decode_ints(ByteReader& in, std::span<std::int64_t> values) { decode_ints(in, values, 0, 1); }
-
-void decode_ints(ByteReader& in, std::span<std::int64_t> values, std::int64_t origin, std::uint64_t factor) {
+void decode(ByteReader& in, std::span<std::int64_t> values, std::int64_t origin, std::uint64_t factor, bool flat) {
     if (values.empty()) return;
     const std::uint8_t shape = in.u8();
     const auto first = static_cast<std::uint64_t>(unzigzag(in.varint()));
@@ -174,10 +194,20 @@ void decode_ints(ByteReader& in, std::span<std::int64_t> values, std::int64_t or
         for (std::int64_t& number : rest) number = static_cast<std::int64_t>(value += step);
         return;
     }
-    read_residuals(in, coding, rest);
+    read_residuals(in, coding, flat, rest);
     if (!in.ok()) return;
     for (int turn = 0; turn < order; ++turn) lanes().sum_up(rest);
     lanes().scale(rest, start, divisor * factor);
+}
+
+}  // namespace
+
+void encode_ints(std::span<const std::int64_t> values, ByteWriter& out) { encode(values, false, out); }
+void encode_flat(std::span<const std::int64_t> values, ByteWriter& out) { encode(values, true, out); }
+
+void decode_ints(ByteReader& in, std::span<std::int64_t> values) { decode(in, values, 0, 1, false); }
+void decode_ints(ByteReader& in, std::span<std::int64_t> values, std::int64_t origin, std::uint64_t factor) {
+    decode(in, values, origin, factor, false);
 }
 
 std::optional<std::int64_t> decode_same(ByteReader& in) {

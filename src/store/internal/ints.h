@@ -12,11 +12,12 @@
 ///   3 zigzag     := packed                      residual = unzigzag(u)
 ///   4 dictionary := entries-1:u8 least:zigzag gap-1:varint[entries-1] packed     residual = the u-th, they rise
 ///   5 same       := nothing                     all values are `first`; no divisor either, order 0
+///   6 stretches  := runs:varint values:ints lengths:ints     the two hold no stretches themselves
 /// packed := width:u8 exceptions:varint bits:u8[(n*width+7)/8] (skip:varint high:varint)*
 ///         | (width | 0x80):u8 exceptions:varint low:u8 entropy bits:u8[(n*low+7)/8] (skip:varint high:varint)*
 ///   An exception's u has its low `width` bits among the others and `high` above them: one spike does not widen all.
 ///   With 0x80 the low `low` bits are packed and the width - low (1 … 6) above them are symbols (see entropy.h).
-/// Codings 4 and 5 and 0x80 came with version 2 of segments.
+/// Codings from 4 on and 0x80 came with version 2 of segments.
 /// All arithmetic is modulo 2^64, so every column comes back exactly.
 #pragma once
 

@@ -112,8 +112,32 @@ void consider_dictionary(const Residuals& residuals, Plan& best) {
     if (plan.bytes < best.bytes) best = std::move(plan);
 }
 
+/// Runs as two columns: where values come in long runs whose lengths or values are alike.
+void consider_stretches(const Residuals& residuals, std::size_t changes, Plan& best) {
+    constexpr std::size_t worth_trying_bytes = 24;
+    if (best.bytes < worth_trying_bytes || changes * 3 > residuals.size()) return;
+    Residuals values;
+    Residuals lengths;
+    for (std::size_t i = 0; i < residuals.size(); ++i) {
+        if (i == 0 || residuals[i] != residuals[i - 1]) {
+            values.push_back(residuals[i]);
+            lengths.push_back(0);
+        }
+        ++lengths.back();
+    }
+    Plan plan;
+    plan.order = best.order;
+    plan.coding = Coding::Stretches;
+    ByteWriter out(plan.stretches);
+    out.varint(values.size());
+    encode_flat(values, out);
+    encode_flat(lengths, out);
+    plan.bytes = plan.stretches.size();
+    if (plan.bytes < best.bytes) best = std::move(plan);
+}
+
 /// The closer and dearer look: symbols, and a dictionary where numbers are wide but few.
-void improve(Shape& shape, const Residuals& residuals) {
+void improve(Shape& shape, const Residuals& residuals, bool flat) {
     if (shape.plan.bytes <= 16) return;
     const Measure& measure = shape.measure;
     const bool narrow_band = widest_of(measure.banded) < widest_of(measure.zigzagged);
@@ -131,6 +155,7 @@ void improve(Shape& shape, const Residuals& residuals) {
         shape.plan = std::move(plan);
     }
     if (widest_of(measure.banded) >= dictionary_width_min) consider_dictionary(residuals, shape.plan);
+    if (!flat) consider_stretches(residuals, measure.changes, shape.plan);
 }
 
 Residuals differences(const Residuals& numbers) {
@@ -142,7 +167,7 @@ Residuals differences(const Residuals& numbers) {
 
 }  // namespace
 
-Plan best_plan(Residuals& numbers) {
+Plan best_plan(Residuals& numbers, bool flat) {
     constexpr int orders = 3;
     constexpr std::size_t small_enough = 6;
     std::array<Residuals, orders> residuals;
@@ -162,7 +187,7 @@ Plan best_plan(Residuals& numbers) {
         const auto at = static_cast<std::size_t>(order);
         // The closer look only where it may win. Order 0 of a few set points looks wide and is a dictionary.
         if (shapes[at].plan.bytes <= least + least / 4)
-            improve(shapes[at], residuals[at]);
+            improve(shapes[at], residuals[at], flat);
         else if (order == 0)
             consider_dictionary(residuals[at], shapes[at].plan);
         if (shapes[at].plan.bytes < shapes[best].plan.bytes) best = at;

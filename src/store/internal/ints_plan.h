@@ -19,7 +19,8 @@ enum class Coding : std::uint8_t {  // On disk. Append only.
     Banded = 2,
     Zigzag = 3,
     Dictionary = 4,
-    Same = 5
+    Same = 5,
+    Stretches = 6
 };
 
 using Residuals = std::vector<std::int64_t>;
@@ -32,6 +33,7 @@ struct Plan {
     std::vector<std::int64_t> entries;   // Of the dictionary, rising.
     std::vector<std::uint64_t> indexes;  // Into them, a residual's each.
     Packing packing;
+    Bytes stretches;  // Two columns, encoded: the values of runs and their lengths.
 };
 
 /// The number that is packed for a residual; not for dictionaries.
@@ -40,7 +42,11 @@ inline std::uint64_t packed_number(std::int64_t residual, const Plan& plan) {
     return static_cast<std::uint64_t>(wrapping_sub(residual, plan.base));
 }
 
-/// The best plan over the orders; makes `numbers`, which are not empty, the differences of that order.
-Plan best_plan(Residuals& numbers);
+/// The best plan over the orders; makes `numbers`, which are not empty, the differences of that order. Columns within a
+/// column are `flat`: they hold no columns.
+Plan best_plan(Residuals& numbers, bool flat);
+
+/// encode_ints() for a column within a column.
+void encode_flat(std::span<const std::int64_t> values, ByteWriter& out);
 
 }  // namespace lineshaft::store
