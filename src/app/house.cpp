@@ -360,9 +360,9 @@ std::vector<std::string> House::Parts::warnings() const {
         add("disk-low", fmt::format("{} MB are free on the disk of the data directory", *free / 1024 / 1024),
             "Free space or set store.retention_age or store.retention_bytes.");
     }
-    if (const auto job = backup_->job(); job && job->state == backup::Job::State::Failed) {
-        add("backup-failed", fmt::format("the last backup failed: {}", job->error),
-            "Correct what it names; the next one goes on from where it ended.");
+    if (backup_->has_failed()) {
+        add("backup-failed", "the last backup failed",
+            "GET /api/v1/backups says why; correct that, and the next one goes on from where it ended.");
     }
     if (backup_->is_overdue()) {
         add("backup-overdue", "no backup has succeeded for two days",

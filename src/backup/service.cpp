@@ -1,8 +1,7 @@
 #include "backup/service.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
+#include <semaphore>
 #include <utility>
 
 #include <fmt/format.h>
@@ -27,21 +26,17 @@ Gauge last_added_bytes{"lineshaft_backup_added_bytes", "",
                        "Bytes that the last backup had to read because they were new"};
 Gauge last_seconds{"lineshaft_backup_duration_seconds", "", "How long the last backup took"};
 
-/// A sleep that ends when it is told to stop.
-class Bed {
-public:
-    void sleep(Duration duration, const std::atomic<bool>& stop) {
-        std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, duration, [&] { return stop.load(); });
-    }
-    void wake() {
-        const std::lock_guard lock(mutex_);
-        changed_.notify_all();
-    }
+/// What the plan's repository holds, as the worker saw it.
+struct Seen {
+    std::vector<std::string> ids;
+    std::vector<SnapshotInfo> snapshots;  // Newest first.
+    std::string error;
+    bool encrypted = false;
+};
 
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
+struct Outcome {
+    Result<SnapshotInfo> taken;
+    Seen seen;
 };
 
 }  // namespace
@@ -71,30 +66,25 @@ struct Service::State {
     bool looked = false;  // The repository's newest snapshot is known.
     UtcTime retry_at;     // After a failure.
     Request request;
+    std::optional<Job> last_job;
+    Seen seen;
     Timer timer;
     Task close_done;
 
     // Worker only.
     std::unique_ptr<Repository> repository;  // Of the plan; kept open, as opening takes a while on purpose.
-    std::vector<std::string> ids;            // What `shared.snapshots` was read from.
-    Bed bed;
+    Seen known;
 
-    // Any thread. The mutex is a leaf.
+    // Any thread.
     Progress progress;
+    std::binary_semaphore stopped{0};  // Ends the worker's waiting.
     std::atomic<std::int64_t> last_success_ns{0};
-    mutable std::mutex mutex;
-    struct Shared {
-        std::optional<Job> job;
-        std::vector<SnapshotInfo> snapshots;  // Newest first.
-        std::string error;
-        bool encrypted = false;
-    } shared;
+    std::atomic<bool> failed{false};
 
     // Declared last: ends first, and what it still does may use all of the above.
     std::unique_ptr<WorkerPool> pool;
 
     Request planned() const { return {plan.path, plan.passphrase_file, plan.unencrypted, "plan", ""}; }
-    bool is_planned_place() const { return request.path == plan.path; }
     UtcTime last_success() const { return UtcTime(last_success_ns.load()); }
     UtcTime next_due() const {
         if (!plan.schedule) return {};
@@ -102,8 +92,7 @@ struct Service::State {
         return std::max(next_run(*plan.schedule, last_success().is_none() ? since : last_success()), retry_at);
     }
     std::optional<Job> job() const {
-        const std::lock_guard lock(mutex);
-        std::optional<Job> now = shared.job;
+        std::optional<Job> now = last_job;
         if (!now || now->state != Job::State::Running) return now;
         now->files = progress.files;
         now->files_all = progress.files_all;
@@ -119,13 +108,15 @@ struct Service::State {
     void pin();
     void work(std::vector<store::Pinned> history);
     void ended(Result<SnapshotInfo> outcome);
+    void see(Seen now);
     void record(audit::Outcome outcome, const std::string& detail);
     Report report() const;
 
     // On the worker.
     Result<Repository*> ensure(const Request& wanted, std::unique_ptr<Repository>& own);
-    void refresh();
-    Result<SnapshotInfo> run(const Request& wanted, std::vector<store::Pinned> history);
+    Seen refresh();
+    Result<SnapshotInfo> run_one(const Request& wanted, std::vector<store::Pinned> history);
+    Outcome run(const Request& wanted, std::vector<store::Pinned> history);
 };
 
 /// Every now and then: is it time?
@@ -147,13 +138,10 @@ Result<Job> Service::State::begin(Request wanted) {
                          &progress.added_bytes, &progress.stored_bytes})
         number->store(0);
     Job job;
-    {
-        const std::lock_guard lock(mutex);
-        job.number = shared.job ? shared.job->number + 1 : 1;
-        job.path = request.path;
-        job.started = home.utc_now();
-        shared.job = job;
-    }
+    job.number = last_job ? last_job->number + 1 : 1;
+    job.path = request.path;
+    job.started = home.utc_now();
+    last_job = job;
     log_info("backup to {} begins", request.path);
     // The repository first: when it cannot be opened, nobody need flush.
     pool->run(
@@ -181,7 +169,19 @@ void Service::State::work(std::vector<store::Pinned> history) {
     pool->run(
         home,
         [this, wanted = request, history = std::move(history)]() mutable { return run(wanted, std::move(history)); },
-        [this](Result<SnapshotInfo> outcome) { ended(std::move(outcome)); });
+        [this](Outcome outcome) {
+            see(std::move(outcome.seen));
+            ended(std::move(outcome.taken));
+        });
+}
+
+void Service::State::see(Seen now) {
+    seen = std::move(now);
+    if (seen.snapshots.empty()) return;
+    const SnapshotInfo& newest = seen.snapshots.front();
+    last_success_ns = newest.time.ns();
+    last_success_seconds.set(newest.time.ns() / 1'000'000'000);
+    last_bytes.set(static_cast<std::int64_t>(newest.bytes));
 }
 
 void Service::State::ended(Result<SnapshotInfo> outcome) {
@@ -191,13 +191,8 @@ void Service::State::ended(Result<SnapshotInfo> outcome) {
     job.state = outcome ? Job::State::Done : Job::State::Failed;
     if (outcome) {
         job.snapshot = outcome->id;
-        if (is_planned_place()) {
-            last_success_ns = outcome->time.ns();
-            last_success_seconds.set(outcome->time.ns() / 1'000'000'000);
-        }
         retry_at = {};
         done_total.add();
-        last_bytes.set(static_cast<std::int64_t>(outcome->bytes));
         last_added_bytes.set(static_cast<std::int64_t>(outcome->added_bytes));
         last_seconds.set(outcome->took.count() / 1'000'000'000);
         log_info("backup {}: {} files, {} bytes, of which {} were new", outcome->id, outcome->files, outcome->bytes,
@@ -209,10 +204,8 @@ void Service::State::ended(Result<SnapshotInfo> outcome) {
         failures_total.add();
         log_error("backup to {} failed: {}", request.path, job.error);
     }
-    {
-        const std::lock_guard lock(mutex);
-        shared.job = job;
-    }
+    failed = !outcome;
+    last_job = job;
     record(outcome ? audit::Outcome::Done : audit::Outcome::Failed, outcome ? outcome->id : job.error);
     if (closing && close_done) std::exchange(close_done, nullptr)();
 }
@@ -244,7 +237,7 @@ Result<Repository*> Service::State::ensure(const Request& wanted, std::unique_pt
     return place.get();
 }
 
-Result<SnapshotInfo> Service::State::run(const Request& wanted, std::vector<store::Pinned> history) {
+Result<SnapshotInfo> Service::State::run_one(const Request& wanted, std::vector<store::Pinned> history) {
     std::unique_ptr<Repository> own;
     Repository& target = *TRY(ensure(wanted, own));
     const auto lock = TRY(target.lock());
@@ -259,46 +252,45 @@ Result<SnapshotInfo> Service::State::run(const Request& wanted, std::vector<stor
         source.view = kept;
     }
     Throttle throttle(home.clock(), plan.bytes_per_second,
-                      [this](Duration duration) { bed.sleep(duration, progress.stop); });
+                      [this](Duration duration) { (void)stopped.try_acquire_for(duration); });
     auto taken = take(disk, target, sources, home.clock(), plan.version, throttle, progress);
     if (taken && wanted.path == plan.path && plan.keep != KeepRule()) {
         // A snapshot that was taken is a success, whatever becomes of the old ones.
         if (const auto pruned = target.prune(plan.keep); !pruned)
             log_warning("old backups could not be removed: {}", pruned.error().message());
     }
-    refresh();
     return taken;
 }
 
+Outcome Service::State::run(const Request& wanted, std::vector<store::Pinned> history) {
+    auto taken = run_one(wanted, std::move(history));
+    return {std::move(taken), refresh()};
+}
+
 /// Reads the plan's repository again if it has changed.
-void Service::State::refresh() {
-    if (plan.path.empty()) return;
-    const auto read = [this]() -> Result<std::vector<SnapshotInfo>> {
-        if (!Repository::is_at(disk, plan.path)) return std::vector<SnapshotInfo>();
+Seen Service::State::refresh() {
+    if (plan.path.empty()) return {};
+    const auto read = [this]() -> Result<void> {
+        if (!Repository::is_at(disk, plan.path)) {
+            known = {};
+            repository.reset();
+            return {};
+        }
         if (!repository) {
             const auto passphrase = TRY(read_passphrase(disk, plan.passphrase_file));
             repository = TRY(Repository::open(disk, plan.path, passphrase));
         }
         std::vector<std::string> now = TRY(repository->snapshot_ids());
-        if (now == ids && !now.empty()) {
-            const std::lock_guard lock(mutex);
-            return shared.snapshots;
-        }
-        auto snapshots = TRY(repository->snapshots());
-        ids = std::move(now);
-        std::ranges::reverse(snapshots);
-        return snapshots;
+        if (now == known.ids) return {};
+        known.snapshots = TRY(repository->snapshots());
+        std::ranges::reverse(known.snapshots);
+        known.ids = std::move(now);
+        return {};
     };
-    auto snapshots = read();
-    const std::lock_guard lock(mutex);
-    shared.encrypted = repository && repository->is_encrypted();
-    shared.error = snapshots ? "" : snapshots.error().message();
-    if (!snapshots) return;
-    shared.snapshots = *std::move(snapshots);
-    if (shared.snapshots.empty()) return;
-    last_success_ns = shared.snapshots.front().time.ns();
-    last_success_seconds.set(last_success_ns / 1'000'000'000);
-    last_bytes.set(static_cast<std::int64_t>(shared.snapshots.front().bytes));
+    const auto done = read();
+    known.encrypted = repository && repository->is_encrypted();
+    known.error = done ? "" : done.error().message();
+    return known;
 }
 
 Report Service::State::report() const {
@@ -308,10 +300,9 @@ Report Service::State::report() const {
     report.last_success = last_success();
     report.next_run = next_due();
     report.overdue = plan.schedule && backup::is_overdue(last_success(), since, home.utc_now());
-    const std::lock_guard lock(mutex);
-    report.snapshots = shared.snapshots;
-    report.encrypted = shared.encrypted;
-    report.error = shared.error;
+    report.snapshots = seen.snapshots;
+    report.encrypted = seen.encrypted;
+    report.error = seen.error;
     return report;
 }
 
@@ -336,7 +327,11 @@ std::unique_ptr<Service> Service::create(Shard& caller, Disk& disk, std::unique_
         if (state->closing) return;
         state->timer = state->home.every(look_period, [state] { state->look(); });
         state->pool->run(
-            state->home, [state] { return state->refresh(), true; }, [state](bool) { state->looked = true; });
+            state->home, [state] { return state->refresh(); },
+            [state](Seen seen) {
+                state->see(std::move(seen));
+                state->looked = true;
+            });
     });
     return service;
 }
@@ -364,8 +359,11 @@ void Service::post_report(Shard& caller, Done<Report> done) {
         // While the worker is busy for long, what is remembered must do.
         if (state->running || state->closing) return answer(std::move(done));
         state->pool->run(
-            state->home, [state] { return state->refresh(), true; },
-            [answer, done = std::move(done)](bool) mutable { answer(std::move(done)); });
+            state->home, [state] { return state->refresh(); },
+            [state, answer, done = std::move(done)](Seen seen) mutable {
+                state->see(std::move(seen));
+                answer(std::move(done));
+            });
     });
 }
 
@@ -374,13 +372,13 @@ bool Service::is_overdue() const {
            backup::is_overdue(state_->last_success(), state_->since, state_->home.clock().utc_now());
 }
 
-std::optional<Job> Service::job() const { return state_->job(); }
+bool Service::has_failed() const { return state_->failed; }
 
 void Service::close(Task done) {
     state_->closing = true;
     state_->timer.cancel();
     state_->progress.stop = true;
-    state_->bed.wake();
+    state_->stopped.release();
     if (!state_->running) return state_->home.post(std::move(done));
     state_->close_done = std::move(done);
 }

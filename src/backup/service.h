@@ -77,7 +77,8 @@ public:
     void post_report(Shard& caller, Done<Report> done);
     /// Any thread.
     bool is_overdue() const;
-    std::optional<Job> job() const;
+    /// The last one did, and none has succeeded since. Any thread.
+    bool has_failed() const;
 
     /// Ends a run early (it resumes with the next one); `done` on the shard of create.
     void close(Task done);
