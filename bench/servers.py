@@ -67,6 +67,9 @@ class Server:
         self.port = free_port()
         self.process = None
 
+    def settle(self):
+        """Merges and writes out what it would merge and write by itself later."""
+
     def spawn(self, command, **more):
         self.log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, **more)
@@ -203,6 +206,16 @@ class VictoriaMetrics(Server):
                     self.number(f'sum({function}({table}_{name}[{end - start}s]))', end - 1)
                     for function in ["count_over_time", "sum_over_time"])
         return found
+
+    def settle(self):
+        ask(self.port, "GET", "/internal/force_flush")
+        ask(self.port, "GET", "/internal/force_merge")
+        until("VictoriaMetrics' merges", lambda: not self.merging(), 900)
+
+    def merging(self):
+        _, body = ask(self.port, "GET", "/metrics")
+        return any(line.startswith("vm_active_merges") and float(line.split()[-1]) > 0
+                   for line in body.decode().splitlines())
 
     def number(self, query, time):
         path = f"/api/v1/query?query={urllib.parse.quote(query)}&time={time}&nocache=1"

@@ -9,6 +9,7 @@ import time
 
 from databases import FIXED, ClickHouse, PostgreSQL, agree
 from machine import Business
+from questions import ASKERS, QUESTIONS, differ
 from servers import InfluxDB, Lineshaft, NullSink, VictoriaMetrics
 
 START_S = 1_767_225_600  # 2026-01-01, as in load/rows.h.
@@ -159,6 +160,87 @@ def print_load(results, null):
     print(f"\nThe sender alone: {null['values_per_s']:,.0f} values/s, {null['values_per_s'] / best:.1f} times the best.\n")
 
 
+def timed(asker, question, windows, rounds):
+    """Milliseconds of each answer, the first of each kind left out."""
+    asker.ask(question.name, windows[0])
+    took = []
+    for turn in range(rounds):
+        for window in windows:
+            begun = time.perf_counter()
+            asker.ask(question.name, window)
+            took.append((time.perf_counter() - begun) * 1000)
+    return sorted(took)
+
+
+def ask_questions(options):
+    """The twelve questions over three days: answers compared, then timed in turns, one client."""
+    kind, hours = "tsbs", 72 * options.scale
+    rows = rows_words(kind, options.machines, hours)
+    start, end = START_S, START_S + int(hours * 3600) // 600 * 600
+    servers = []
+    for maker in [Lineshaft, *peers(options)]:
+        server = fresh(options, maker)
+        server.start()
+        run = fill(options, server, kind, rows, "--stream")
+        wrong = check_kept(server, kind, run["made"], end + 1)
+        print(f"  {server.name}: {run['values']:,} values in {run['seconds']:.0f} s, {wrong or 'counts and sums agree'}",
+              flush=True)
+        server.settle()
+        if isinstance(server, Lineshaft):
+            server.stop()  # What was in memory is read from segments after this.
+            server.start()
+        servers.append(server)
+    askers = {type(server): ASKERS[type(server)](server) for server in servers}
+    results, notes = {}, []
+    for question in QUESTIONS:
+        if question.hours and question.hours > hours:
+            continue
+        windows = question.windows(start, end)
+        # Whole days only: its subqueries begin at multiples of their step.
+        able = [maker for maker, asker in askers.items() if question.name in asker.table and
+                (maker is not VictoriaMetrics or question.name != "avg-daily-driving-duration" or hours % 24 == 0)]
+        ours = [askers[Lineshaft].rows(question.name, window) for window in windows[:5]]
+        for maker in able[1:]:
+            try:
+                wrong = next((found for window, expected in zip(windows, ours)
+                              if (found := differ(expected, askers[maker].rows(question.name, window)))), None)
+            except OSError as error:
+                wrong = str(error)[:300]
+            if wrong:
+                notes.append(f"{question.name}, {maker.name}: {wrong}")
+        took = {maker: [] for maker in able}
+        cpu = {server: server.cpu_s() for server in servers}
+        for turn in range(options.rounds):
+            for maker in able:
+                took[maker] += timed(askers[maker], question, windows, 1)
+        used = {type(server): (server.cpu_s() - cpu[server]) / len(took[type(server)]) * 1000
+                for server in servers if type(server) in took}
+        results[question.name] = ({maker: sorted(times) for maker, times in took.items()}, used,
+                                  sum(len(found) for found in ours) / len(ours))
+        print(f"  {question.name}: " + ", ".join(f"{maker.name} {median_of(times):.2f} ms" for maker, times in
+                                                 results[question.name][0].items()), flush=True)
+    for server in servers:
+        server.stop()
+    print_questions(results, [type(server) for server in servers], notes)
+
+
+def median_of(times):
+    return times[len(times) // 2]
+
+
+def print_questions(results, makers, notes):
+    print("\np50 / p99 in ms over HTTP (PostgreSQL: its own protocol), CPU ms an answer in brackets\n")
+    print("| question | rows | " + " | ".join(maker.name for maker in makers) + " | best peer ÷ Lineshaft |")
+    print("|---" * (len(makers) + 3) + "|")
+    for name, (took, used, rows) in results.items():
+        cells = [f"{median_of(took[maker]):.2f} / {took[maker][int((len(took[maker]) - 1) * 0.99)]:.2f} "
+                 f"[{used[maker]:.1f}]" if maker in took else "–" for maker in makers]
+        theirs = [median_of(times) for maker, times in took.items() if maker is not Lineshaft]
+        ratio = f"{min(theirs) / median_of(took[Lineshaft]):.1f}" if theirs else "–"
+        print(f"| {name} | {rows:.0f} | " + " | ".join(cells) + f" | {ratio} |")
+    print("\n" + ("\n".join(f"**{note}**" for note in notes) if notes else "All answers agree.") + "\n")
+
+
 def fresh_directory(options, name):
     path = os.path.join(options.scratch, name)
     shutil.rmtree(path, ignore_errors=True)
@@ -166,4 +248,4 @@ def fresh_directory(options, name):
     return path
 
 
-ALL = {"tsbs-load": load}
+ALL = {"tsbs-load": load, "tsbs-queries": ask_questions}

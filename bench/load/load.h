@@ -50,6 +50,20 @@ struct WriteRowsOptions {
 };
 void write_rows(const WriteRowsOptions& options);
 
+/// Texts of 1,000 bytes from a substation's sensors, and scans of what came.
+struct SubstationOptions {
+    std::uint16_t port = 0;
+    std::string path = "/write?precision=ns";
+    std::string scan;  // A path with SENSOR, FROM and TO (ns since 1970).
+    std::vector<std::string> headers;
+    std::size_t producers = 10;
+    std::size_t sensors = 160;
+    std::size_t inserts = 2'000'000;
+    std::size_t inserts_per_scan = 20'000;
+    std::int64_t start_s = 1'767'225'600;
+};
+void send_substation(const SubstationOptions& options);
+
 /// One value a message from many connections, each with a window of unacknowledged messages.
 struct MqttOptions {
     std::uint16_t port = 0;

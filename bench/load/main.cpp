@@ -52,6 +52,17 @@ int main(int argc, char** argv) {
     command->add_option("--table", write.table);
     command->callback([&] { write_rows(write); });
 
+    SubstationOptions substation;
+    command = app.add_subcommand("substation", "Long texts of many sensors, and scans meanwhile");
+    command->add_option("--port", substation.port)->required();
+    command->add_option("--path", substation.path);
+    command->add_option("--scan", substation.scan)->required();
+    command->add_option("--header", substation.headers);
+    command->add_option("--producers", substation.producers);
+    command->add_option("--sensors", substation.sensors);
+    command->add_option("--inserts", substation.inserts);
+    command->callback([&] { send_substation(substation); });
+
     MqttOptions mqtt;
     command = app.add_subcommand("mqtt", "Publishers");
     command->add_option("--port", mqtt.port)->required();
