@@ -14,6 +14,7 @@
 #include "backup/restore.h"
 #include "backup/service.h"
 #include "base/log.h"
+#include "fleet/engine.h"
 
 namespace lineshaft::app {
 namespace {
@@ -84,13 +85,14 @@ private:
     std::unique_ptr<DiskLock> lock_;
     std::unique_ptr<Shards> shards_;
     // Below the shards, above the rooms: a pool that ends still posts answers to shards, rooms still post work to pools.
-    std::unique_ptr<WorkerPool> log_pool_, disk_pool_, sql_pool_, hash_pool_, audit_pool_, broker_pool_;
+    std::unique_ptr<WorkerPool> log_pool_, disk_pool_, sql_pool_, hash_pool_, audit_pool_, broker_pool_, query_pool_;
     std::unique_ptr<audit::Log> audit_;
     std::unique_ptr<registry::Registry> registry_;
     std::unique_ptr<access::Access> access_;
     std::unique_ptr<alarms::Board> alarms_;
     std::unique_ptr<store::Historians> store_;
     std::unique_ptr<backup::Service> backup_;
+    std::unique_ptr<fleet::Engine> fleet_;
     std::unique_ptr<BrokerAccess> broker_access_;
     std::unique_ptr<ModbusDevices> modbus_;
     std::unique_ptr<route::CommandRouter> commands_;
@@ -109,6 +111,7 @@ private:
 Result<void> House::Parts::open() {
     TRY_VOID(open_ground());
     open_backup();
+    fleet_ = fleet::Engine::create(*shards_, *registry_, *store_, *query_pool_);
     TRY_VOID(open_identity());
     TRY_VOID(open_rooms());
     TRY_VOID(restore_names());
@@ -135,6 +138,7 @@ Result<void> House::Parts::open_ground() {
     hash_pool_ = WorkerPool::create("hash", 1);
     audit_pool_ = WorkerPool::create("audit", 1);
     broker_pool_ = WorkerPool::create("broker", count);
+    query_pool_ = WorkerPool::create("query", count);
     shards_ = Shards::create(count, system_clock());
     audit_ =
         TRY(audit::Log::open(*disk_, system_clock(), *audit_pool_, {.directory = config_.data_directory + "/audit"}));
@@ -193,8 +197,8 @@ Result<void> House::Parts::open_rooms() {
     commands_->set_target("modbus", *modbus_);
     broker_access_ = std::make_unique<BrokerAccess>(*shards_, *access_, BrokerAccess::Policy{config_.anonymous_mqtt});
 
-    const Common common{*shards_, *registry_, *access_, *alarms_,  *audit_,
-                        *store_,  *commands_, *modbus_, identity_, *backup_};
+    const Common common{*shards_,   *registry_, *access_,  *alarms_, *audit_, *store_,
+                        *commands_, *modbus_,   identity_, *backup_, *fleet_};
     for (std::size_t i = 0; i < shards_->count(); ++i) {
         auto ids = TRY(registry::TagIds::create(*registry_, shards_->at(i)));
         rooms_.push_back(std::make_unique<ShardRooms>(common, i, std::move(ids)));
@@ -416,6 +420,7 @@ void House::Parts::stop() {
     for (std::size_t i = 0; i < rooms_.size(); ++i)
         wait_for(i, [&](Task done) { rooms_[i]->close(std::move(done)); });
     wait_for(0, [this](Task done) { backup_->close(std::move(done)); });
+    wait_for(0, [this](Task done) { fleet_->close(shards_->at(0), std::move(done)); });
     wait_for(0, [this](Task done) { store_->close(shards_->at(0), std::move(done)); });
     wait_for(0, [this](Task done) { alarms_->close(std::move(done)); });
     wait_for(0, [this](Task done) { access_->close(shards_->at(0), std::move(done)); });

@@ -37,9 +37,10 @@ void ShardRooms::furnish(mqtt::Broker* broker, Extras& extras) {
     http_ingest_ = std::make_unique<south::HttpIngest>(
         shard_, *ingress_, [this](const net::HttpRequest& request) { return sender_of(request); },
         south::HttpIngest::Options{.homes = common_.shards.count()});
-    api_ = std::make_unique<rest::Api>(rest::Services{
-        shard_, common_.shards, common_.registry, common_.access, common_.store, common_.alarms, common_.audit,
-        common_.commands, extras, version(), openapi_json(), std::string(openapi_yaml()), &common_.backup});
+    api_ = std::make_unique<rest::Api>(rest::Services{shard_, common_.shards, common_.registry, common_.access,
+                                                      common_.store, common_.alarms, common_.audit, common_.commands,
+                                                      extras, version(), openapi_json(), std::string(openapi_yaml()),
+                                                      &common_.backup, &common_.fleet});
     live_services_ = std::make_unique<live::Services>(live::Services{
         shard_, common_.shards, common_.registry, common_.access, common_.alarms, *desk_, rest::alarms_text});
     std::function<void(std::unique_ptr<Stream>)> accept_mqtt;

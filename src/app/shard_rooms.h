@@ -30,6 +30,7 @@ struct Common {
     ModbusDevices& modbus;
     const net::TlsIdentity& identity;
     backup::Service& backup;
+    fleet::Engine& fleet;
 };
 
 /// Where a shard listens; none is off.

@@ -17,6 +17,7 @@
 #include "alarms/board.h"
 #include "audit/log.h"
 #include "backup/service.h"
+#include "fleet/engine.h"
 #include "flow/sample_sink.h"
 #include "net/http_server.h"
 #include "registry/registry.h"
@@ -69,6 +70,7 @@ struct Services {
     std::string openapi_json;  // api/openapi.yaml, compiled in.
     std::string openapi_yaml;
     backup::Service* backup = nullptr;  // None: a house without backups.
+    fleet::Engine* fleet = nullptr;     // None: a house that answers no fleet queries.
 };
 
 class Api {
