@@ -23,14 +23,6 @@ void answer_on(Shard& caller, Historians::Done<T>& done, T answer) {
     caller.post([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
 }
 
-/// A stretch of the work, then whoever else waits on this shard, then the next.
-void go_on(Shard& home, Shard& caller, Reducer work, Historians::Done<Result<Reduction>> done) {
-    if (!work.step()) return answer_on<Result<Reduction>>(caller, done, work.take());
-    home.post([&home, &caller, work = std::move(work), done = std::move(done)]() mutable {
-        go_on(home, caller, std::move(work), std::move(done));
-    });
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Historians>> Historians::create(Shards& shards, Disk& disk, WorkerPool& log_pool,
@@ -60,31 +52,6 @@ void Historians::post_last(Shard& caller, ShardId home, std::vector<TagId> tags,
         for (const TagId tag : tags) values.push_back(store.last(tag));
         answer_on(caller, done, std::move(values));
     });
-}
-
-void Historians::post_scan(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, std::size_t limit,
-                           Done<Result<Chunk>> done) {
-    shards_.at(home).post([&caller, &store = at(home), tag, from, to, limit, done = std::move(done)]() mutable {
-        answer_on(caller, done, store.scan(tag, from, to, limit));
-    });
-}
-
-void Historians::post_reduce(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, Duration resolution,
-                             Done<Result<Reduction>> done) {
-    Shard& shard = shards_.at(home);
-    shard.post([&shard, &caller, &store = at(home), tag, from, to, resolution, done = std::move(done)]() mutable {
-        auto work = store.reducer(tag, from, to, resolution);
-        if (!work) return answer_on<Result<Reduction>>(caller, done, std::unexpected(work.error()));
-        go_on(shard, caller, *std::move(work), std::move(done));
-    });
-}
-
-void Historians::post_scan(Shard& caller, ShardId home, Query query, std::size_t limit, Done<Result<Chunk>> done) {
-    post_scan(caller, home, query.tag, query.from, query.to, limit, std::move(done));
-}
-
-void Historians::post_reduce(Shard& caller, ShardId home, Query query, Done<Result<Reduction>> done) {
-    post_reduce(caller, home, query.tag, query.from, query.to, query.resolution, std::move(done));
 }
 
 void Historians::post_stats(Shard& caller, Done<Stats> done) {

@@ -26,16 +26,20 @@ public:
     /// For code that lives on shard `home` itself.
     Historian& at(ShardId home);
 
+    /// Scans, reductions and points are read on `pool` from now on, so that home shards stay quick; without one, on the
+    /// home shard. Start-up, before the shards run; the pool outlives them.
+    void read_on(WorkerPool& pool) { read_pool_ = &pool; }
+
     void post_last(Shard& caller, ShardId home, std::vector<TagId> tags,
                    Done<std::vector<std::optional<LastValue>>> done);
     /// At most `limit` samples; go on after the last one while `more` is set.
     void post_scan(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, std::size_t limit,
                    Done<Result<Chunk>> done);
     void post_scan(Shard& caller, ShardId home, Query query, std::size_t limit, Done<Result<Chunk>> done);
-    /// Works beside the home shard, so that it stays quick.
     void post_reduce(Shard& caller, ShardId home, Query query, Done<Result<Reduction>> done);
     void post_reduce(Shard& caller, ShardId home, TagId tag, UtcTime from, UtcTime to, Duration resolution,
                      Done<Result<Reduction>> done);
+    void post_points(Shard& caller, ShardId home, PointQuery query, Done<Result<std::vector<Point>>> done);
     /// Of all shards together.
     void post_stats(Shard& caller, Done<Stats> done);
     void post_series(Shard& caller, Done<std::vector<Series>> done);
@@ -57,8 +61,11 @@ public:
 
 private:
     explicit Historians(Shards& shards) : shards_(shards) {}
+    template <class Work, class Read, class T>
+    void read_elsewhere(Shard& caller, Work work, Read read, Done<Result<T>> done);
     Shards& shards_;
     std::vector<std::unique_ptr<Historian>> homes_;
+    WorkerPool* read_pool_ = nullptr;
 };
 
 }  // namespace lineshaft::store
