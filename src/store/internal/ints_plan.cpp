@@ -115,7 +115,8 @@ void consider_dictionary(const Residuals& residuals, Plan& best) {
 /// Runs as two columns: where values come in long runs whose lengths or values are alike.
 void consider_stretches(const Residuals& residuals, std::size_t changes, Plan& best) {
     constexpr std::size_t worth_trying_bytes = 24;
-    if (best.bytes < worth_trying_bytes || changes * 3 > residuals.size()) return;
+    // Each run takes three bits or so.
+    if (best.bytes < worth_trying_bytes || changes * 3 > std::min(residuals.size(), best.bytes * 8)) return;
     Residuals values;
     Residuals lengths;
     for (std::size_t i = 0; i < residuals.size(); ++i) {
@@ -137,7 +138,7 @@ void consider_stretches(const Residuals& residuals, std::size_t changes, Plan& b
 }
 
 /// The closer and dearer look: symbols, and a dictionary where numbers are wide but few.
-void improve(Shape& shape, const Residuals& residuals, bool flat) {
+void improve(Shape& shape, const Residuals& residuals) {
     if (shape.plan.bytes <= 16) return;
     const Measure& measure = shape.measure;
     const bool narrow_band = widest_of(measure.banded) < widest_of(measure.zigzagged);
@@ -155,7 +156,6 @@ void improve(Shape& shape, const Residuals& residuals, bool flat) {
         shape.plan = std::move(plan);
     }
     if (widest_of(measure.banded) >= dictionary_width_min) consider_dictionary(residuals, shape.plan);
-    if (!flat) consider_stretches(residuals, measure.changes, shape.plan);
 }
 
 Residuals differences(const Residuals& numbers) {
@@ -187,10 +187,24 @@ Plan best_plan(Residuals& numbers, bool flat) {
         const auto at = static_cast<std::size_t>(order);
         // The closer look only where it may win. Order 0 of a few set points looks wide and is a dictionary.
         if (shapes[at].plan.bytes <= least + least / 4)
-            improve(shapes[at], residuals[at], flat);
+            improve(shapes[at], residuals[at]);
         else if (order == 0)
             consider_dictionary(residuals[at], shapes[at].plan);
         if (shapes[at].plan.bytes < shapes[best].plan.bytes) best = at;
+    }
+    if (!flat) {
+        // Runs show in the order with the fewest changes, whatever else was best.
+        std::size_t calm = 0;
+        for (std::size_t at = 1; at < static_cast<std::size_t>(looked); ++at)
+            if (shapes[at].measure.changes < shapes[calm].measure.changes) calm = at;
+        Plan plan;
+        plan.order = static_cast<int>(calm);
+        plan.bytes = shapes[best].plan.bytes;
+        consider_stretches(residuals[calm], shapes[calm].measure.changes, plan);
+        if (plan.coding == Coding::Stretches) {
+            best = calm;
+            shapes[best].plan = std::move(plan);
+        }
     }
     numbers = std::move(residuals[best]);
     return std::move(shapes[best].plan);
