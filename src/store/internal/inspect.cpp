@@ -2,12 +2,28 @@
 
 #include <fmt/format.h>
 
+#include "store/internal/ledger_record.h"
 #include "store/internal/manifest.h"
 #include "store/internal/replay.h"
 #include "store/internal/segment.h"
 
 namespace lineshaft::store {
 namespace {
+
+Result<void> read_tiers(const Segment& segment, const SegmentSeries& series) {
+    std::vector<Bucket> buckets;
+    for (const TierRef& tier : series.tiers) {
+        for (const TierChunk& chunk : tier.chunks) {
+            buckets.clear();
+            if (const auto decoded = segment.decode(series.tag, tier.tier, chunk, buckets); !decoded)
+                return fail(
+                    decoded.error().code(),
+                    fmt::format("a rollup of tag {} from {} to {}: {}", series.tag.value(),
+                                to_rfc3339(chunk.first_time), to_rfc3339(chunk.last_time), decoded.error().detail()));
+        }
+    }
+    return {};
+}
 
 /// Rows of a segment whose blocks all decode. Errors: Corrupt.
 Result<std::uint64_t> read_segment(Disk& disk, const std::string& directory, const std::string& name) {
@@ -29,7 +45,9 @@ Result<std::uint64_t> read_segment(Disk& disk, const std::string& directory, con
             if (!decoded) return at(decoded.error());
             rows += chunk.size();
         }
+        TRY_VOID(read_tiers(*segment, series));
     }
+    if (!segment->is_whole()) return fail(ErrorCode::Corrupt, "its table fails its checksum");
     if (rows != segment->meta().rows)
         return fail(ErrorCode::Corrupt, fmt::format("it holds {} rows and says {}", rows, segment->meta().rows));
     return rows;
@@ -47,14 +65,47 @@ Result<void> read_log(Disk& disk, const std::string& directory, std::uint64_t nu
     return {};
 }
 
+Result<void> read_edits(Disk& disk, const std::string& directory, const std::string& name, std::uint32_t magic) {
+    const Bytes bytes = TRY(disk.read(directory + "/" + name));
+    const EditLog::Loaded loaded = TRY(decode_edit_file(bytes, magic, name));
+    if (loaded.is_damaged) return fail(ErrorCode::Corrupt, loaded.why);
+    return {};
+}
+
+/// A torn end is none when its copy goes on behind it.
+Result<void> read_manifest(Disk& disk, const std::string& directory, const std::string& name) {
+    TRY_VOID(read_edits(disk, directory, name, manifest_magic));
+    const Bytes bytes = TRY(disk.read(directory + "/" + name));
+    const EditLog::Loaded loaded = TRY(decode_edit_file(bytes, manifest_magic, name));
+    TRY_VOID(decode_manifest(bytes));
+    if (loaded.bytes == bytes.size()) return {};
+    const auto other = disk.read(directory + (name == "MANIFEST" ? "/MANIFEST.2" : "/MANIFEST"));
+    if (!other) return {};
+    const EditLog::Loaded copy = TRY(decode_edit_file(*other, manifest_magic, name));
+    if (copy.last_number > loaded.last_number) return fail(ErrorCode::Corrupt, name + " is damaged at its end");
+    return {};
+}
+
+class NoLedger final : public LedgerVisitor {};
+
+Result<void> read_ledger(Disk& disk, const std::string& directory, const std::string& name) {
+    const Bytes bytes = TRY(disk.read(directory + "/" + name));
+    NoLedger nobody;
+    const LedgerFileRead read = TRY(read_ledger_file(bytes, nobody));
+    if (read.damaged) return fail(ErrorCode::Corrupt, "part of it fails its checksum");
+    return {};
+}
+
 Result<void> read_one(Disk& disk, const std::string& directory, const std::string& name, Inspection& inspection) {
     if (name.ends_with(".seg")) {
         inspection.rows += TRY(read_segment(disk, directory, name));
         return {};
     }
     if (const auto number = log_number(name)) return read_log(disk, directory, *number);
-    const Bytes bytes = TRY(disk.read(directory + "/" + name));
-    if (name == "MANIFEST") TRY_VOID(decode_manifest(bytes));
+    if (name.starts_with("MANIFEST")) return read_manifest(disk, directory, name);
+    if (name.starts_with("CATALOG")) return read_edits(disk, directory, name, catalog_magic);
+    if (ledger_month(name) > 0) return read_ledger(disk, directory, name);
+    TRY_VOID(disk.read(directory + "/" + name));
     return {};
 }
 
