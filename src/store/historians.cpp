@@ -31,6 +31,7 @@ Result<std::unique_ptr<Historians>> Historians::create(Shards& shards, Disk& dis
     for (std::size_t i = 0; i < shards.count(); ++i) {
         Options own = options;
         own.path = fmt::format("{}/shard-{}", options.path, i);
+        if (!own.cold_path.empty()) own.cold_path = fmt::format("{}/shard-{}", options.cold_path, i);
         if (own.retention_bytes) own.retention_bytes = *own.retention_bytes / shards.count();
         all->homes_.push_back(TRY(Historian::create(shards.at(i), disk, log_pool, disk_pool, std::move(own))));
     }

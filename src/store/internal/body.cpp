@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/counters.h"
 #include "base/log.h"
+#include "store/internal/days.h"
 
 namespace lineshaft::store {
 namespace {
@@ -60,6 +61,7 @@ void Historian::Body::offer(const Batch& batch) {
     append_samples(batch, log_->tail());
     log_->gathered();
     samples_total.add(static_cast<std::int64_t>(batch.size()));
+    samples_taken_ += batch.size();
     check_table();
 }
 
@@ -151,8 +153,9 @@ void Historian::Body::start_flush() {
     flush_running_ = true;
     disk_pool_.run(
         shard_,
-        [&disk = disk_, directory = options_.path, shard = shard_.id(), job = next_number_++, table = frozen_] {
-            Written<std::vector<SegmentMeta>> written{write_table({disk, directory, shard, job}, *table), {}};
+        [&disk = disk_, directory = options_.path, shard = shard_.id(), job = next_number_++, table = frozen_,
+         mature = mature_before(tidy_now())] {
+            Written<std::vector<SegmentMeta>> written{write_table({disk, directory, shard, job, mature}, *table), {}};
             if (!written.outcome) return written;
             for (const SegmentMeta& meta : *written.outcome) {
                 auto segment = Segment::open(disk, directory, meta.name);
@@ -185,6 +188,8 @@ void Historian::Body::flushed(Written<std::vector<SegmentMeta>> written) {
     edit.sources = frozen_sources_;
     edit.log_number_min = frozen_log_min_;
     edit.is_flush = true;
+    for (const auto& segment : edit.added) compaction_use_.flushed_bytes += segment->meta().bytes;
+    note_hour(edit);
     note_flush(std::move(edit));
 }
 
@@ -194,14 +199,15 @@ void Historian::Body::note_flush(Edit edit) {
         if (!outcome && !closing_) {
             jobs_state_ = state_of(outcome.error());
             jobs_detail_ = outcome.error().message();
-            flush_retry_ = shard_.after(retry_after, [this, edit = std::move(edit)]() mutable {
-                note_flush(std::move(edit));
-            });
+            flush_retry_ =
+                shard_.after(retry_after, [this, edit = std::move(edit)]() mutable { note_flush(std::move(edit)); });
             return;
         }
         // While closing the edit is tried all the same: without it the log stays, and says it all again.
-        if (outcome) edits_.push_back(std::move(edit));
-        else flush_running_ = false;
+        if (outcome)
+            edits_.push_back(std::move(edit));
+        else
+            flush_running_ = false;
         start_edit();
         maybe_close();
     });
@@ -243,12 +249,6 @@ void Historian::Body::flush(flow::Settled done) {
         flush_again_ = true;
 }
 
-void Historian::Body::tick() {
-    if (!frozen_ && active_->rows > 0 && shard_.now() - active_since_ >= options_.flush_age) freeze();
-    retain();
-    start_compaction();
-}
-
 void Historian::Body::close(Task done) {
     ASSERT(!closing_);
     closing_ = true;
@@ -266,8 +266,8 @@ void Historian::Body::close(Task done) {
 
 void Historian::Body::maybe_close() {
     const bool edit_waits = !edits_.empty() && !edit_failed_;
-    if (!closing_ || closed_ || !log_closed_ || compaction_writing_ || edit_running_ || cleanings_ > 0 || edit_waits ||
-        ledger_->is_writing())
+    if (!closing_ || closed_ || !log_closed_ || compaction_writing_ || edit_running_ || cleanings_ > 0 ||
+        edit_waits || ledger_->is_writing())
         return;
     // A flush that failed, or whose edit did, is in the log and comes again at the next start.
     if (flush_running_ && edits_.empty()) return;

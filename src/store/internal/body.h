@@ -21,6 +21,7 @@
 #include "store/internal/merge.h"
 #include "store/internal/replay.h"
 #include "store/internal/sources.h"
+#include "store/internal/tidying.h"
 #include "store/internal/writers.h"
 
 namespace lineshaft::store {
@@ -46,6 +47,22 @@ public:
     WorkerPool& disk_pool() { return disk_pool_; }
     Shard& shard() { return shard_; }
     bool is_closed() const { return closed_; }
+
+    // erasing.cpp
+    /// `erased`: what `done` tells.
+    void erase(std::vector<TagId> tags, UtcTime from, UtcTime to, Erased erased,
+               std::move_only_function<void(Result<Erased>)> done);
+    void correct(TagId tag, const Chunk& rows, SourceId source, Corrected corrected,
+                 std::move_only_function<void(Result<Corrected>)> done);
+    bool has_series(TagId tag) { return catalog_.find_series(tag) != nullptr; }
+
+    // jobs.cpp
+    void set_retention(std::vector<RetentionRule> rules);
+    void preview_retention(std::vector<RetentionRule> rules,
+                           std::move_only_function<void(std::vector<RetentionEffect>)> done);
+
+    // storage.cpp
+    StorageReport storage() const;
 
     // pinning.cpp
     void pin(std::move_only_function<void(Result<Pinned>)> done);
@@ -127,7 +144,33 @@ private:
     void edited(Result<void> outcome);
     void clean(const Edit& edit);
 
+    // erasing.cpp
+    struct EraseWaiter {
+        std::vector<TagId> tags;
+        UtcTime from;
+        UtcTime last;
+        Erased erased;
+        std::move_only_function<void(Result<Erased>)> done;
+    };
+    void start_erase();
+    bool is_in_active(const std::vector<TagId>& tags, UtcTime from, UtcTime last);
+    Erasure take_erasure(std::vector<TagId> tags, UtcTime from, UtcTime last);
+    Result<void> erase_at_start(ByteView record, std::uint64_t log_number);
+
+    // storage.cpp
+    void note_hour(Edit& edit) const;
+    void note_rate();
+
     // jobs.cpp
+    UtcTime retention_now() const;
+    UtcTime tidy_now() const;
+    std::vector<RetentionRule> rules_with_default(std::vector<RetentionRule> rules) const;
+    void start_sweep();
+    TidyFacts tidy_facts() const;
+    std::vector<SegmentMeta> metas() const;
+    void finish_erasures();
+    void look_for_cold();
+    void take_in_absent();
     void retain();
     void start_compaction();
     void compacted(Written<Compacted> written, const Segments& sources);
@@ -164,12 +207,19 @@ private:
     Erasures erasures_;
     std::vector<Damage> damage_;
     std::vector<HourUse> hours_;  // Oldest first.
+    std::string cold_directory_;
+    std::string cold_detail_;  // Why it cannot be used.
+    bool is_cold_there_ = false;
+    std::vector<SegmentMeta> absent_;  // On the cold path, while that is away.
+    std::vector<RetentionRule> rules_;
+    std::vector<UtcTime> bytes_from_;  // By rule, of the last sweep.
 
     // What runs.
     bool flush_running_ = false;
     bool flush_again_ = false;
     bool compaction_running_ = false;  // From its start until its edit stands.
     bool compaction_writing_ = false;  // Its job is on the disk pool.
+    bool sweep_running_ = false;
     bool edit_running_ = false;
     bool edit_failed_ = false;
     bool edits_held_ = false;  // While a pin reads the small files.
@@ -185,6 +235,17 @@ private:
     Timer ticker_;
     std::vector<std::pair<std::uint64_t, flow::Settled>> flush_waiters_;  // By the order of the table they wait for.
     std::vector<Task> ready_waiters_;
+    std::deque<EraseWaiter> erase_waiters_;
+    std::uint64_t rules_version_ = 0;
+    Instant swept_at_;
+    std::set<std::string> expiring_;       // Segments that a sweep found worth a rewrite.
+    std::set<std::string> tried_in_vain_;  // Sources of merges that failed, until the next tick.
+    CompactionUse compaction_use_;
+    std::vector<RetentionEffect> freed_;
+    std::uint64_t samples_taken_ = 0;
+    std::uint64_t samples_noted_ = 0;  // Of samples_taken_, at the last tick.
+    Instant noted_at_;
+    double samples_per_second_ = 0;
     bool closing_ = false;
     bool log_closed_ = false;
     bool closed_ = false;

@@ -27,6 +27,7 @@ Manifest Historian::Body::manifest_after(const Edit& edit) const {
     manifest.log_number_min = std::max(log_number_min_, edit.log_number_min);
     manifest.sources = edit.is_flush ? edit.sources : manifest_sources_;
     for (const auto& segment : segments_after(segments_, edit)) manifest.segments.push_back(segment->meta());
+    manifest.segments.insert(manifest.segments.end(), absent_.begin(), absent_.end());
     for (const Erasure& erasure : erasures_.all()) {
         if (std::ranges::find(edit.erasures_done, erasure.hidden.number) == edit.erasures_done.end())
             manifest.erasures.push_back(erasure);
@@ -34,7 +35,7 @@ Manifest Historian::Body::manifest_after(const Edit& edit) const {
     manifest.damage = damage_;
     manifest.damage.insert(manifest.damage.end(), edit.damage.begin(), edit.damage.end());
     manifest.hours = hours_;
-    if (edit.hour) manifest.hours.push_back(*edit.hour);
+    if (edit.hour) put_hour(*edit.hour, manifest.hours);
     return manifest;
 }
 
@@ -109,6 +110,7 @@ void Historian::Body::take_state(const Edit& edit) {
     for (const std::uint64_t number : edit.erasures_done) erasures_.remove(number);
     damage_.insert(damage_.end(), edit.damage.begin(), edit.damage.end());
     if (damage_.size() > damage_kept) damage_.resize(damage_kept);
+    if (edit.hour) put_hour(*edit.hour, hours_);
     if (edit.is_flush) {
         log_number_min_ = std::max(log_number_min_, edit.log_number_min);
         manifest_sources_ = edit.sources;
@@ -144,8 +146,10 @@ void Historian::Body::edited(Result<void> outcome) {
     clean(edit);
     if (edit.is_flush && !closing_ && std::exchange(flush_again_, false) && active_->rows > 0 && !frozen_) freeze();
     if (!closing_) {
+        start_erase();
         retain();
         start_compaction();
+        if (edit.is_compaction || edit.is_flush) finish_erasures();
     }
     start_pin();
     start_edit();
@@ -165,11 +169,19 @@ void Historian::Body::clean(const Edit& edit) {
     ++cleanings_;
     disk_pool_.run(
         shard_,
-        [&disk = disk_, path = options_.path, gone = std::move(gone), damaged = std::move(damaged)] {
+        [&disk = disk_, path = options_.path, cold = is_cold_there_ ? cold_directory_ : std::string(),
+         gone = std::move(gone), damaged = std::move(damaged)] {
             // What fails here is an orphan: the next start removes it.
-            for (const std::string& name : gone) (void)disk.remove(path + "/" + name);
-            for (const std::string& name : damaged)
-                (void)disk.rename(path + "/" + name, path + "/" + name + ".corrupt");
+            // A name is of one job, so it is in one of the two places.
+            const auto place_of = [&](const std::string& name) {
+                return !cold.empty() && disk.exists(cold + "/" + name) ? cold + "/" + name : path + "/" + name;
+            };
+            for (const std::string& name : gone) (void)disk.remove(place_of(name));
+            for (const std::string& name : damaged) {
+                const std::string place = place_of(name);
+                (void)disk.rename(place, place + ".corrupt");
+            }
+            if (!cold.empty()) (void)disk.sync_directory(cold);
             return disk.sync_directory(path);
         },
         [this](Result<void>) {

@@ -4,6 +4,40 @@
 
 namespace lineshaft::store {
 
+void write_tags(const std::vector<TagId>& tags, ByteWriter& out) {
+    out.varint(tags.size());
+    std::uint64_t before = 0;
+    for (const TagId tag : tags) out.varint(tag.value() - std::exchange(before, tag.value()));
+}
+
+std::vector<TagId> read_tags(ByteReader& in) {
+    std::vector<TagId> tags;
+    const std::uint64_t count = in.varint();
+    if (count > in.left()) in.fail();
+    std::uint64_t before = 0;
+    for (std::uint64_t i = 0; in.ok() && i < count; ++i) tags.emplace_back(before += in.varint());
+    return tags;
+}
+
+Bytes encode_erasure(const Erasure& erasure) {
+    Bytes bytes;
+    ByteWriter out(bytes);
+    out.le(erasure.hidden.from.ns());
+    out.le(erasure.hidden.last.ns());
+    write_tags(erasure.tags, out);
+    return bytes;
+}
+
+Result<Erasure> decode_erasure(ByteView bytes) {
+    ByteReader in(bytes);
+    Erasure erasure;
+    erasure.hidden.from = UtcTime(in.le<std::int64_t>());
+    erasure.hidden.last = UtcTime(in.le<std::int64_t>());
+    erasure.tags = read_tags(in);
+    if (!in.ok()) return fail(ErrorCode::Corrupt, "an erasure in the log does not follow the format");
+    return erasure;
+}
+
 bool may_hide_in(const Erasure& erasure, const Segment& segment) {
     const SegmentMeta& meta = segment.meta();
     const Hidden& hidden = erasure.hidden;
@@ -26,6 +60,10 @@ void Erasures::remove(std::uint64_t number) {
         if (known->second.empty()) by_tag_.erase(known);
     }
     all_.erase(at);
+}
+
+bool Erasures::has(std::uint64_t number) const {
+    return std::ranges::find(all_, number, [](const Erasure& e) { return e.hidden.number; }) != all_.end();
 }
 
 std::vector<Hidden> Erasures::of(TagId tag) const {

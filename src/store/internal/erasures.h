@@ -18,6 +18,13 @@ struct Erasure {
     std::vector<TagId> tags;  // They rise.
 };
 
+/// erasure := from:i64 last:i64 tags:varint tag:varint[tags], rising, each from the one before
+Bytes encode_erasure(const Erasure& erasure);
+/// Its order and number are the reader's to give. Errors: Corrupt.
+Result<Erasure> decode_erasure(ByteView bytes);
+void write_tags(const std::vector<TagId>& tags, ByteWriter& out);
+std::vector<TagId> read_tags(ByteReader& in);
+
 /// True while rows that the erasure hides may lie in `segment`.
 bool may_hide_in(const Erasure& erasure, const Segment& segment);
 
@@ -25,6 +32,7 @@ class Erasures {
 public:
     void add(Erasure erasure);
     void remove(std::uint64_t number);
+    bool has(std::uint64_t number) const;
     /// What hides rows of `tag`.
     std::vector<Hidden> of(TagId tag) const;
     const std::vector<Erasure>& all() const { return all_; }

@@ -176,6 +176,12 @@ void append_ledger(ByteView entries, Bytes& into) {
     end_record(RecordKind::Ledger, at, into);
 }
 
+void append_erasure(ByteView erasure, Bytes& into) {
+    const std::size_t at = begin_record(into);
+    ByteWriter(into).bytes(erasure);
+    end_record(RecordKind::Erasure, at, into);
+}
+
 void append_samples(const Batch& batch, Bytes& into) {
     ASSERT(batch.size() <= limits::batch_samples_max);
     std::uint8_t flags = 0;

@@ -33,7 +33,8 @@ enum class RecordKind : std::uint8_t {
     Series = 2,
     Source = 3,
     Samples = 4,
-    Ledger = 5
+    Ledger = 5,
+    Erasure = 6
 };  // On disk. Append only.
 
 inline constexpr std::size_t log_header_bytes = 4 + 2 + 2 + 8 + 8 + 4;
@@ -56,6 +57,8 @@ void append_series(TagId tag, const SeriesInfo& info, Bytes& into);
 void append_source(SourceId id, std::string_view name, Bytes& into);
 void append_samples(const Batch& batch, Bytes& into);
 void append_ledger(ByteView entries, Bytes& into);
+/// What was offered before is erased where `erasure` says (see erasures.h), what comes after is not.
+void append_erasure(ByteView erasure, Bytes& into);
 
 struct Record {
     RecordKind kind{};

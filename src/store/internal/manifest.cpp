@@ -72,9 +72,7 @@ public:
             field.le(erasure.hidden.last.ns());
             field.varint(erasure.hidden.order);
             field.varint(erasure.hidden.number);
-            field.varint(erasure.tags.size());
-            std::uint64_t before = 0;
-            for (const TagId tag : erasure.tags) field.varint(tag.value() - std::exchange(before, tag.value()));
+            write_tags(erasure.tags, field);
         });
     }
     void add_damage(const Damage& damage) {
@@ -139,10 +137,7 @@ Erasure read_erasure(ByteReader& in) {
     erasure.hidden.last = UtcTime(in.le<std::int64_t>());
     erasure.hidden.order = in.varint();
     erasure.hidden.number = in.varint();
-    const std::uint64_t tags = in.varint();
-    if (tags > in.left()) in.fail();
-    std::uint64_t before = 0;
-    for (std::uint64_t i = 0; in.ok() && i < tags; ++i) erasure.tags.emplace_back(before += in.varint());
+    erasure.tags = read_tags(in);
     return erasure;
 }
 
@@ -174,6 +169,12 @@ void take_hour(ByteReader& in, std::vector<HourUse>& hours) {
     hour.hour = unzigzag(in.varint());
     hour.samples = in.varint();
     hour.bytes = in.varint();
+    put_hour(hour, hours);
+}
+
+}  // namespace
+
+void put_hour(const HourUse& hour, std::vector<HourUse>& hours) {
     const auto known = std::ranges::lower_bound(hours, hour.hour, {}, &HourUse::hour);
     if (known != hours.end() && known->hour == hour.hour)
         *known = hour;
@@ -181,8 +182,6 @@ void take_hour(ByteReader& in, std::vector<HourUse>& hours) {
         hours.insert(known, hour);
     if (hours.size() > hours_kept) hours.erase(hours.begin());
 }
-
-}  // namespace
 
 Bytes encode_state(const Manifest& manifest) {
     ManifestChange change;
@@ -224,7 +223,13 @@ Result<void> apply_manifest(ByteView body, Manifest& manifest) {
             case Kind::Segment: manifest.segments.push_back(read_segment(in)); return true;
             case Kind::Source: take_source(in, manifest.sources); return true;
             case Kind::SegmentGone: gone.insert(read_text(in)); return true;
-            case Kind::Erasure: manifest.erasures.push_back(read_erasure(in)); return true;
+            case Kind::Erasure: {
+                Erasure erasure = read_erasure(in);
+                const bool known = std::ranges::any_of(
+                    manifest.erasures, [&](const Erasure& e) { return e.hidden.number == erasure.hidden.number; });
+                if (!known) manifest.erasures.push_back(std::move(erasure));
+                return true;
+            }
             case Kind::ErasureDone: done.insert(in.varint()); return true;
             case Kind::Damage:
                 if (manifest.damage.size() < damage_kept) manifest.damage.push_back(read_damage(in));

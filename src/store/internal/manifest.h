@@ -61,6 +61,9 @@ struct ManifestChange {
     std::vector<HourUse> hours;  // Each replaces what was known of its hour.
 };
 
+/// Replaces what was known of its hour.
+void put_hour(const HourUse& hour, std::vector<HourUse>& hours);
+
 Bytes encode_state(const Manifest& manifest);
 Bytes encode_change(const ManifestChange& change);
 /// Applies a state's or a change's bytes to what is known so far. Errors: Corrupt, VersionUnknown.

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "store/internal/body.h"
+#include "store/internal/days.h"
 
 namespace lineshaft::store {
 namespace {
@@ -43,6 +44,7 @@ Result<void> Historian::Body::open() {
     damage_ = manifest.damage;
     hours_ = manifest.hours;
     TRY_VOID(open_segments(known, names));
+    look_for_cold();
     TRY_VOID(load_catalog());
     TRY_VOID(open_ledger(names));
     active_ = std::make_unique<MemTable>();
@@ -54,8 +56,8 @@ Result<void> Historian::Body::open() {
 }
 
 Result<void> Historian::Body::open_ledger(const std::vector<std::string>& names) {
-    ledger_ = std::make_unique<Ledger>(shard_, disk_, disk_pool_,
-                                       Ledger::Options{options_.path, options_.retention_age}, [this] { maybe_close(); });
+    ledger_ = std::make_unique<Ledger>(
+        shard_, disk_, disk_pool_, Ledger::Options{options_.path, options_.retention_age}, [this] { maybe_close(); });
     TRY_VOID(ledger_->open(names));
     if (!ledger_->damage().empty()) damage_detail_ = ledger_->damage();
     // A catalog that lost its sources must not give their ids to others.
@@ -120,8 +122,16 @@ Result<void> Historian::Body::open_segments(Known& known, const std::vector<std:
     Edit edit;
     for (const SegmentMeta& meta : known.manifest.segments) {
         // Of a manifest that is not the last one: what is gone was replaced since.
-        if (known.lost && !there.contains(meta.name)) continue;
-        auto segment = Segment::open(disk_, options_.path, meta);
+        if (known.lost && !there.contains(meta.name) && !meta.is_cold) continue;
+        if (meta.is_cold && !there.contains(meta.name)) {
+            absent_.push_back(meta);  // Until its path has been looked for.
+            next_number_ = std::max(next_number_, meta.order + 1);
+            continue;
+        }
+        // A restored store has all its files in one place.
+        SegmentMeta here = meta;
+        here.is_cold = false;
+        auto segment = Segment::open(disk_, options_.path, here);
         if (segment) {
             next_number_ = std::max(next_number_, (*segment)->meta().order + 1);
             edit.added.push_back(*std::move(segment));
@@ -197,6 +207,7 @@ Result<void> Historian::Body::replay_log(const Manifest& manifest, const std::ve
         if (active_->is_full(options_.memtable_bytes)) return flush_at_start(current);
         return {};
     };
+    visitor.erased = [this, &current](ByteView record) { return erase_at_start(record, current); };
     Replayed replayed = TRY(replay(disk_, options_.path, numbers, visitor));
     damaged_files_ += static_cast<std::uint64_t>(std::ranges::count_if(replayed.files, &LogFile::damaged));
     if (!replayed.reports.empty()) damage_detail_ = replayed.reports.back();
@@ -217,7 +228,7 @@ Result<void> Historian::Body::replay_log(const Manifest& manifest, const std::ve
 /// A log larger than memory: the table goes to segments at once. Files before `log_number` are not needed then; those
 /// from it on are read again should the start be cut short, which changes nothing.
 Result<void> Historian::Body::flush_at_start(std::uint64_t log_number) {
-    const Target target{disk_, options_.path, shard_.id(), next_number_++};
+    const Target target{disk_, options_.path, shard_.id(), next_number_++, mature_before(tidy_now())};
     const std::vector<SegmentMeta> metas = TRY(write_table(target, *active_));
     Edit edit;
     for (const SegmentMeta& meta : metas) edit.added.push_back(TRY(Segment::open(disk_, options_.path, meta.name)));

@@ -18,6 +18,10 @@ Result<Sources> Historian::Body::sources(const Query& query, Bounds bounds) {
     sources.last = query.to == utc_time_min ? utc_time_min : UtcTime(query.to.ns() - 1);
     sources.hidden = erasures_.of(query.tag);
     sources.segments = segments_;
+    for (const SegmentMeta& meta : absent_) sources.away.push_back({meta.first_time, meta.last_time});
+    for (const Damage& damage : damage_) {
+        if (damage.tag == TagId() || damage.tag == query.tag) sources.away.push_back({damage.from, damage.to});
+    }
     if (frozen_) {
         if (state->active && state->active_order == frozen_->order)
             sources.add_table(frozen_->order, *state->active, bounds);

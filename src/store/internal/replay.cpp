@@ -105,6 +105,9 @@ private:
             case RecordKind::Ledger:
                 if (visitor_.ledger) visitor_.ledger(record.body);
                 return true;
+            case RecordKind::Erasure:
+                if (visitor_.erased) TRY_VOID(visitor_.erased(record.body));
+                return true;
             case RecordKind::Samples:
                 if (!decode_samples(record.body, batch_)) return false;
                 TRY_VOID(visitor_.samples(batch_));

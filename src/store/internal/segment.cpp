@@ -262,12 +262,21 @@ void Segment::report_damage(std::uint64_t offset, TagId tag, UtcTime from, UtcTi
         std::uint64_t seen = slot.load(std::memory_order_relaxed);
         if (seen == 0 && slot.compare_exchange_strong(seen, offset, std::memory_order_relaxed)) {
             damaged_blocks_total.add();
+            {
+                const std::lock_guard lock(damage_mutex_);
+                damage_list_.push_back({tag, from, to, why.detail()});
+            }
             log_error("{}: a block at {} of tag {} from {} to {} is damaged and left out: {}", path_, offset,
                       tag.value(), to_rfc3339(from), to_rfc3339(to), why.detail());
             return;
         }
         if (seen == offset) return;
     }
+}
+
+std::vector<Segment::BlockDamage> Segment::damage() const {
+    const std::lock_guard lock(damage_mutex_);
+    return damage_list_;
 }
 
 std::uint64_t Segment::damaged_blocks() const {

@@ -25,6 +25,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -161,6 +162,13 @@ public:
     /// Counts and logs a damaged place once, however often it is met.
     void report_damage(std::uint64_t offset, TagId tag, UtcTime from, UtcTime to, const Error& why) const;
     std::uint64_t damaged_blocks() const;
+    struct BlockDamage {
+        TagId tag;
+        UtcTime from;
+        UtcTime last;
+        std::string why;
+    };
+    std::vector<BlockDamage> damage() const;
 
 private:
     Segment() = default;
@@ -179,6 +187,9 @@ private:
     mutable std::atomic<TableState> table_state_{TableState::Unknown};  // Two threads that check it agree.
     // Offsets of places found damaged, 0 for none. More than these are one disk that is dying.
     mutable std::array<std::atomic<std::uint64_t>, 32> damage_{};
+    // What they are; a leaf, taken only when something is found to be damaged, or when that is asked for.
+    mutable std::mutex damage_mutex_;
+    mutable std::vector<BlockDamage> damage_list_;
 };
 
 }  // namespace lineshaft::store

@@ -73,6 +73,10 @@ Merge Sources::stream(Scope scope) const {
     Merge merge(scope);
     merge.hide(hidden);
     add_segments(merge, segments);
+    for (const TimeRange& range : away) {
+        if (range.last >= scope.from && range.from <= scope.last)
+            merge.add_damage(std::max(range.from, scope.from), std::min(range.last, scope.last));
+    }
     for (const auto& [order, rows] : tables) {
         const bool is_within = rows.source_times.front() >= scope.from && rows.source_times.back() <= scope.last;
         merge.add(order, is_within ? rows : between(rows, scope.from, scope.last));

@@ -19,6 +19,8 @@ struct Sources {
     std::vector<SnapshotOf<Segment>> segments;            // Latest last_time first.
     std::vector<std::pair<std::uint64_t, Chunk>> tables;  // By order: memory's rows, with what bounds them.
     std::vector<Hidden> hidden;
+    std::vector<TimeRange>
+        away;  // Something is known to be missing there: cold files that are away, damage of before.
     std::optional<UtcTime> known_at;
     UtcTime from;
     UtcTime last;  // Inclusive. Before `from`: nothing is asked for.

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "store/internal/memtable.h"
-#include "store/internal/segment.h"
+#include "store/internal/sieve.h"
 
 namespace lineshaft::store {
 
@@ -14,21 +14,22 @@ struct Target {
     std::string directory;
     ShardId shard;
     std::uint64_t job = 0;
+    std::int64_t mature = INT64_MIN;  // Days before are put into files of 32: see days.h.
+    Effort effort = Effort::Usual;
 };
 
-/// Writes `table` to one segment per UTC day (coarser when it touches very many), each synced, and the directory.
-/// On an error what was written is removed as far as possible. Errors: DiskFull, Io.
+/// Writes `table` to one segment per UTC day or partition (coarser when it touches very many), each synced, and the
+/// directory. On an error what was written is removed as far as possible. Errors: DiskFull, Io.
 Result<std::vector<SegmentMeta>> write_table(const Target& target, const MemTable& table);
 
 struct Compacted {
     std::vector<SegmentMeta> segments;
-    std::uint64_t damaged_blocks = 0;  // Left out. The files that hold them are set aside, not removed.
+    std::vector<Damage> damage;  // Left out. The files that hold it are set aside, not removed.
+    std::uint64_t copied_bytes = 0;
+    std::vector<RetentionEffect> freed;  // By rule of the sieve.
 };
-/// Writes `sources`, which nothing else overlaps, anew: one segment per day, versions merged. Errors: DiskFull, Io.
-Result<Compacted> compact(const Target& target, const std::vector<SnapshotOf<Segment>>& sources);
-
-/// What overlaps [from, last], and everything that overlaps that, and so on.
-std::vector<SnapshotOf<Segment>> overlapping(const std::vector<SnapshotOf<Segment>>& segments, UtcTime from,
-                                             UtcTime last);
+/// Writes `sources`, which follow one another in order among all that overlaps, anew: versions merged, what `sieve`
+/// holds back left out. Blocks that nothing overlaps are taken over as they are. Errors: DiskFull, Io.
+Result<Compacted> compact(const Target& target, const std::vector<SnapshotOf<Segment>>& sources, const Sieve& sieve);
 
 }  // namespace lineshaft::store
