@@ -1,5 +1,3 @@
-#include "app/house.h"
-
 #include <algorithm>
 #include <future>
 #include <thread>
@@ -10,6 +8,7 @@
 
 #include "access/certificate_authority.h"
 #include "app/broker_access.h"
+#include "app/house.h"
 #include "app/shard_rooms.h"
 #include "backup/restore.h"
 #include "backup/service.h"
@@ -93,6 +92,7 @@ private:
     std::unique_ptr<store::Historians> store_;
     std::unique_ptr<backup::Service> backup_;
     std::unique_ptr<fleet::Engine> fleet_;
+    std::unique_ptr<DoorLedger> door_ledger_;
     std::unique_ptr<BrokerAccess> broker_access_;
     std::unique_ptr<ModbusDevices> modbus_;
     std::unique_ptr<route::CommandRouter> commands_;
@@ -193,7 +193,8 @@ Result<void> House::Parts::open_identity() {
 
 Result<void> House::Parts::open_rooms() {
     commands_ = std::make_unique<route::CommandRouter>(shards_->at(0));
-    modbus_ = std::make_unique<ModbusDevices>(*shards_);
+    door_ledger_ = std::make_unique<DoorLedger>(store::Ledgers(*shards_, *store_));
+    modbus_ = std::make_unique<ModbusDevices>(*shards_, door_ledger_.get());
     commands_->set_target("modbus", *modbus_);
     broker_access_ = std::make_unique<BrokerAccess>(*shards_, *access_, BrokerAccess::Policy{config_.anonymous_mqtt});
 
@@ -215,7 +216,8 @@ Result<void> House::Parts::open_rooms() {
         options.seed =
             static_cast<std::uint64_t>(system_clock().utc_now().ns()) ^ static_cast<std::uint64_t>(::getpid());
         for (std::size_t i = 0; i < rooms_.size(); ++i) {
-            options.doors.push_back({&shards_->at(i), &rooms_[i]->readings(), rooms_[i]->decoder()});
+            options.doors.push_back(
+                {&shards_->at(i), &rooms_[i]->readings(), rooms_[i]->decoder(), door_ledger_.get()});
         }
         broker_ = TRY(mqtt::Broker::create(std::move(options), *disk_, *broker_pool_, *broker_access_));
     }

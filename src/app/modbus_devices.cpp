@@ -1,11 +1,10 @@
 #include "app/modbus_devices.h"
-
 #include "base/log.h"
 
 namespace lineshaft::app {
 
 Result<void> ModbusDevices::start(std::size_t index, Network& network, flow::ReadingSink& sink) {
-    adapters_[index] = TRY(modbus::Adapter::create(shards_.at(index), network, sink));
+    adapters_[index] = TRY(modbus::Adapter::create(shards_.at(index), network, sink, ledger_));
     return {};
 }
 

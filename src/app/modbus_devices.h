@@ -16,7 +16,8 @@ namespace lineshaft::app {
 
 class ModbusDevices final : public route::CommandTarget {
 public:
-    explicit ModbusDevices(Shards& shards) : shards_(shards), adapters_(shards.count()), parsed_(shards.count()) {}
+    ModbusDevices(Shards& shards, flow::SourceLedger* ledger)
+        : shards_(shards), ledger_(ledger), adapters_(shards.count()), parsed_(shards.count()) {}
 
     /// On shard `index`, once.
     Result<void> start(std::size_t index, Network& network, flow::ReadingSink& sink);
@@ -44,6 +45,7 @@ private:
     const std::optional<modbus::DeviceSettings>& settings_of(std::size_t shard, const registry::Device& device);
 
     Shards& shards_;
+    flow::SourceLedger* const ledger_;
     std::vector<std::unique_ptr<modbus::Adapter>> adapters_;    // Each touched by its shard only.
     std::vector<std::unordered_map<DeviceId, Parsed>> parsed_;  // The same.
 };

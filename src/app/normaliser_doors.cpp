@@ -1,9 +1,8 @@
-#include "app/normaliser_doors.h"
-
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "app/normaliser_doors.h"
 #include "base/counters.h"
 #include "base/log.h"
 
@@ -12,6 +11,11 @@ namespace {
 
 Counter not_registered{"lineshaft_discovery_failed_total", "",
                        "Discovered tags that the registry could not take; recorded all the same"};
+
+/// Sources of other tenants than the first carry its number.
+std::string stored_name(TenantId tenant, std::string_view name) {
+    return tenant == TenantId(1) ? std::string(name) : fmt::format("{}:{}", tenant.value(), name);
+}
 
 }  // namespace
 
@@ -30,9 +34,27 @@ void StoreNames::register_series(const normalise::Series& series) {
 }
 
 normalise::SourceRegistrar::Source StoreNames::source_named(TenantId tenant, std::string_view name) {
-    const SourceId id =
-        store_.source_id(tenant == TenantId(1) ? std::string(name) : fmt::format("{}:{}", tenant.value(), name));
+    const SourceId id = store_.source_id(stored_name(tenant, name));
     return {id, store_.last_sequence(id)};
+}
+
+void StoreNames::refused(SourceId source, std::string_view device, std::string_view reason, UtcTime receive_time) {
+    store_.refuse(source, {std::string(device), std::string(reason), 1, receive_time, receive_time});
+}
+
+void DoorLedger::connected(TenantId tenant, std::string_view source) {
+    ledgers_.post_presence(stored_name(tenant, source), store::Presence::Connected, system_clock().utc_now());
+}
+
+void DoorLedger::disconnected(TenantId tenant, std::string_view source) {
+    ledgers_.post_presence(stored_name(tenant, source), store::Presence::Away, system_clock().utc_now());
+}
+
+void DoorLedger::refused(TenantId tenant, std::string_view source, std::string_view device, std::string_view reason,
+                         std::uint64_t count) {
+    const UtcTime now = system_clock().utc_now();
+    ledgers_.post_refusal(ShardId(0), stored_name(tenant, source),
+                          {std::string(device), std::string(reason), count, now, now});
 }
 
 void Inbox::discovered(std::vector<normalise::Discovery> tags) {

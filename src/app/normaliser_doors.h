@@ -6,10 +6,12 @@
 #include <memory>
 #include <vector>
 
+#include "flow/source_ledger.h"
 #include "normalise/doors.h"
 #include "registry/registry.h"
 #include "registry/tag_ids.h"
 #include "store/historian.h"
+#include "store/ledger.h"
 
 namespace lineshaft::app {
 
@@ -32,9 +34,23 @@ public:
     explicit StoreNames(store::Historian& store) : store_(store) {}
     void register_series(const normalise::Series& series) override;
     Source source_named(TenantId tenant, std::string_view name) override;
+    void refused(SourceId source, std::string_view device, std::string_view reason, UtcTime receive_time) override;
 
 private:
     store::Historian& store_;
+};
+
+/// What doors know of their sources, for the ledgers of all shards.
+class DoorLedger final : public flow::SourceLedger {
+public:
+    explicit DoorLedger(store::Ledgers ledgers) : ledgers_(ledgers) {}
+    void connected(TenantId tenant, std::string_view source) override;
+    void disconnected(TenantId tenant, std::string_view source) override;
+    void refused(TenantId tenant, std::string_view source, std::string_view device, std::string_view reason,
+                 std::uint64_t count) override;
+
+private:
+    store::Ledgers ledgers_;
 };
 
 class Inbox final : public normalise::DiscoverySink {

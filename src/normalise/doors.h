@@ -51,6 +51,10 @@ public:
     virtual ~SourceRegistrar() = default;
     /// Once per source and shard.
     virtual Source source_named(TenantId tenant, std::string_view name) = 0;
+    /// A reading of `source` that was not kept, for the ledger.
+    virtual void refused(SourceId source, std::string_view device, std::string_view reason, UtcTime receive_time) {
+        (void)source, (void)device, (void)reason, (void)receive_time;
+    }
 };
 
 /// A tag nobody had heard of. Its samples are being recorded already, under this id.

@@ -1,5 +1,3 @@
-#include "normalise/normaliser.h"
-
 #include <bit>
 #include <cmath>
 #include <unordered_map>
@@ -14,6 +12,7 @@
 #include "normalise/internal/catalogue.h"
 #include "normalise/internal/conversion.h"
 #include "normalise/internal/tally.h"
+#include "normalise/normaliser.h"
 
 namespace lineshaft::normalise {
 namespace {
@@ -268,6 +267,7 @@ void Normaliser::Impl::refuse(Why why, const Reading& reading) {
     tally_.refused(why, what.substr(0, limits::device_name_bytes_max), receive_time_);
     // Of an ignored device nobody expects anything, and "no value" is not lost when it is not kept.
     if (why == Why::Ignored || why == Why::NoValue) return;
+    sources_.refused(source_->id, what.substr(0, limits::device_name_bytes_max), to_text(why), receive_time_);
     if (not_kept_++ == 0) {
         const std::string_view shown = what.substr(0, 100);
         not_kept_why_ = fmt::format("{} ('{}')", to_text(why), is_printable_utf8(shown) ? shown : "…");

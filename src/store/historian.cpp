@@ -1,10 +1,9 @@
-#include "store/historian.h"
-
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "store/historian.h"
 #include "store/internal/body.h"
 #include "store/internal/points.h"
 #include "store/internal/walks.h"
@@ -24,6 +23,7 @@ Historian::~Historian() = default;
 void Historian::register_series(TagId tag, const SeriesInfo& info) { body_->register_series(tag, info); }
 SourceId Historian::source_id(std::string_view name) { return body_->source_id(name); }
 std::uint64_t Historian::last_sequence(SourceId source) const { return body_->last_sequence(source); }
+void Historian::refuse(SourceId source, const Refused& refused) { body_->ledger().refuse(source, refused); }
 bool Historian::is_ready() const { return body_->is_ready(); }
 void Historian::offer(const Batch& batch) { body_->offer(batch); }
 void Historian::when_durable(flow::Settled settled) { body_->when_durable(std::move(settled)); }

@@ -147,6 +147,8 @@ private:
     std::unique_ptr<Held> held_;
 };
 
+struct Refused;
+
 class Historian final : public flow::DurableSink {
 public:
     /// Opens or creates the store in `options.path` and replays its log: blocks, for start-up only.
@@ -161,6 +163,8 @@ public:
     SourceId source_id(std::string_view name);
     /// The highest sequence number taken from `source`, 0 before the first.
     std::uint64_t last_sequence(SourceId source) const;
+    /// For the ledger: something of `source` that was not kept.
+    void refuse(SourceId source, const Refused& refused);
 
     bool is_ready() const override;
     /// Visible to readers at once; durable when when_durable says so.
@@ -213,7 +217,7 @@ public:
     /// Refuses new work, settles what was offered, waits for what runs. `done` runs on this shard.
     void close(Task done);
 
-    class Body;  // Private: see internal/.
+    class Body;                      // Private: see internal/.
     Body& body() { return *body_; }  // For store/ledger.h.
 
 private:

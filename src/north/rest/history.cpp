@@ -1,8 +1,9 @@
-#include "north/rest/internal/history.h"
-
 #include <algorithm>
 
 #include <fmt/format.h>
+
+#include "north/rest/internal/completeness.h"
+#include "north/rest/internal/history.h"
 
 namespace lineshaft::rest {
 namespace {
@@ -29,6 +30,7 @@ private:
     void reduced_arrived();
     void arrived();
     void answer();
+    void finish();
     ShardId home(std::size_t i) const { return home_of(call_, *answer_.series[i].tag); }
     /// So many samples of one series are given at most.
     std::size_t samples_each() const {
@@ -162,6 +164,13 @@ void HistoryQuestion::arrived() {
 }
 
 void HistoryQuestion::answer() {
+    const bool counts =
+        call_.parameter("completeness") == "counts" || answer_.series.size() > completeness_series_max;
+    if (error_ || counts || form_ != Form::Json) return finish();
+    gather_completeness(*call_.services, answer_, [this] { finish(); });
+}
+
+void HistoryQuestion::finish() {
     const std::unique_ptr<HistoryQuestion> self(this);
     if (error_) return call_.answer(*error_);
     if (form_ == Form::Json) return call_.answer(history_json(answer_));

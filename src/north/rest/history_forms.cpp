@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "north/rest/internal/completeness.h"
 #include "north/rest/internal/history.h"
 
 namespace lineshaft::rest {
@@ -50,11 +51,13 @@ Json completeness_json(const HistorySeries& series) {
     const auto part = [&](std::uint64_t count) {
         return share.samples ? Json(static_cast<double>(count) / static_cast<double>(share.samples)) : Json();
     };
-    return {{"samples", share.samples},
-            {"good", part(share.good)},
-            {"uncertain", part(share.uncertain)},
-            {"bad", part(share.samples - share.good - share.uncertain)},
-            {"damaged_blocks", share.damaged}};
+    Json json = {{"samples", share.samples},
+                 {"good", part(share.good)},
+                 {"uncertain", part(share.uncertain)},
+                 {"bad", part(share.samples - share.good - share.uncertain)},
+                 {"damaged_blocks", share.damaged}};
+    if (series.completeness) add_completeness(*series.completeness, json);
+    return json;
 }
 
 void add_raw(const HistorySeries& series, Json& out) {

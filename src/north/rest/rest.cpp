@@ -1,11 +1,10 @@
-#include "north/rest/rest.h"
-
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include "base/counters.h"
 #include "north/rest/internal/call.h"
+#include "north/rest/rest.h"
 
 namespace lineshaft::rest {
 namespace {
@@ -72,9 +71,10 @@ net::HttpResponse problem(const Error& error, std::optional<unsigned> status) {
 class Api::Impl {
 public:
     explicit Impl(Services services) : services_(std::move(services)) {
-        for (const auto& routes : {session_routes(), account_routes(), asset_routes(), device_routes(), tag_routes(),
-                                   value_routes(), history_routes(), fleet_routes(), alarm_routes(), rule_routes(),
-                                   modbus_routes(), system_routes(), backup_routes()}) {
+        for (const auto& routes :
+             {session_routes(), account_routes(), asset_routes(), device_routes(), tag_routes(), value_routes(),
+              history_routes(), ledger_routes(), quality_routes(), fleet_routes(), alarm_routes(), rule_routes(),
+              modbus_routes(), system_routes(), backup_routes()}) {
             for (const Route& route : routes) routes_.push_back({route, levels_of(route.path)});
         }
     }

@@ -1,5 +1,3 @@
-#include "south/modbus/modbus.h"
-
 #include <unordered_map>
 #include <unordered_set>
 
@@ -9,6 +7,7 @@
 #include "base/counters.h"
 #include "south/modbus/internal/device.h"
 #include "south/modbus/internal/errand.h"
+#include "south/modbus/modbus.h"
 
 namespace lineshaft::modbus {
 namespace {
@@ -22,8 +21,8 @@ bool is_same_device(const DeviceConfig& a, const DeviceConfig& b) {
 
 class AdapterOfShard final : public Adapter {
 public:
-    AdapterOfShard(Shard& shard, Network& network, flow::ReadingSink& sink)
-        : shard_(shard), network_(network), sink_(sink) {}
+    AdapterOfShard(Shard& shard, Network& network, flow::ReadingSink& sink, flow::SourceLedger* ledger)
+        : shard_(shard), network_(network), sink_(sink), ledger_(ledger) {}
     ~AdapterOfShard() override { devices_gauge.add(-static_cast<std::int64_t>(devices_.size())); }
 
     void apply(std::vector<DeviceConfig> wanted) override {
@@ -86,7 +85,7 @@ private:
         auto& device = devices_[config.device];
         if (device && is_same_device(device->config(), config)) return device->set_tags(std::move(config.tags));
         device.reset();  // The old one's connection ends before the new one begins: some devices allow only one.
-        device = std::make_unique<Device>(shard_, network_, sink_, std::move(config));
+        device = std::make_unique<Device>(shard_, network_, sink_, ledger_, std::move(config));
     }
 
     /// Destroys an errand a task later: it is still on the stack.
@@ -99,6 +98,7 @@ private:
     Shard& shard_;
     Network& network_;
     flow::ReadingSink& sink_;
+    flow::SourceLedger* const ledger_;
     std::unordered_map<DeviceId, std::unique_ptr<Device>> devices_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Errand>> errands_;
     std::uint64_t last_errand_ = 0;
@@ -116,8 +116,9 @@ std::string_view to_text(DeviceState state) {
     std::unreachable();
 }
 
-Result<std::unique_ptr<Adapter>> Adapter::create(Shard& shard, Network& network, flow::ReadingSink& sink) {
-    return std::make_unique<AdapterOfShard>(shard, network, sink);
+Result<std::unique_ptr<Adapter>> Adapter::create(Shard& shard, Network& network, flow::ReadingSink& sink,
+                                                 flow::SourceLedger* ledger) {
+    return std::make_unique<AdapterOfShard>(shard, network, sink, ledger);
 }
 
 }  // namespace lineshaft::modbus

@@ -19,6 +19,7 @@
 
 #include "flow/reading_sink.h"
 #include "flow/sample_sink.h"
+#include "flow/source_ledger.h"
 #include "runtime/shard.h"
 #include "runtime/stream.h"
 #include "south/modbus/register_map.h"
@@ -81,8 +82,9 @@ struct PreviewValue {
 
 class Adapter {
 public:
-    /// `shard`, `network` and `sink` outlive the adapter.
-    static Result<std::unique_ptr<Adapter>> create(Shard& shard, Network& network, flow::ReadingSink& sink);
+    /// `shard`, `network`, `sink` and `ledger` outlive the adapter. `ledger` hears who answers; null: nobody does.
+    static Result<std::unique_ptr<Adapter>> create(Shard& shard, Network& network, flow::ReadingSink& sink,
+                                                   flow::SourceLedger* ledger = nullptr);
     virtual ~Adapter() = default;  // Cuts all connections; waiting commands fail.
 
     /// Makes the running devices be exactly these: new ones start, missing ones stop, changed ones start anew, the

@@ -29,6 +29,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "flow/reading_sink.h"
+#include "flow/source_ledger.h"
 #include "model/reading.h"
 #include "runtime/disk.h"
 #include "runtime/stream.h"
@@ -56,6 +57,7 @@ public:
         Shard* shard = nullptr;
         flow::ReadingSink* readings = nullptr;
         PayloadDecoder decode;
+        flow::SourceLedger* ledger = nullptr;  // Hears who connects and who goes; null: nobody does.
     };
     struct Options {
         std::vector<Door> doors;    // One per shard, in the order of shards.

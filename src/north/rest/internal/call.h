@@ -70,6 +70,8 @@ std::vector<Route> device_routes();
 std::vector<Route> tag_routes();
 std::vector<Route> value_routes();
 std::vector<Route> history_routes();
+std::vector<Route> ledger_routes();
+std::vector<Route> quality_routes();
 std::vector<Route> fleet_routes();
 std::vector<Route> alarm_routes();
 std::vector<Route> rule_routes();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "north/rest/internal/call.h"
+#include "store/completeness.h"
 
 namespace lineshaft::rest {
 
@@ -13,6 +14,7 @@ struct HistorySeries {
     bool is_raw = false;
     store::Chunk raw;
     store::Reduction reduced;
+    std::optional<store::Completeness> completeness;  // Of the whole range, where it was worked out.
 };
 
 struct HistoryAnswer {

@@ -1,5 +1,3 @@
-#include "south/modbus/internal/device.h"
-
 #include <cmath>
 #include <limits>
 
@@ -7,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/counters.h"
+#include "south/modbus/internal/device.h"
 #include "south/modbus/register_value.h"
 
 namespace lineshaft::modbus {
@@ -67,9 +66,11 @@ bool is_not_a_number(const Value& value) {
 
 }  // namespace
 
-Device::Device(Shard& shard, Network& network, flow::ReadingSink& sink, DeviceConfig config)
+Device::Device(Shard& shard, Network& network, flow::ReadingSink& sink, flow::SourceLedger* ledger,
+               DeviceConfig config)
     : shard_(shard),
       sink_(sink),
+      ledger_(ledger),
       config_(std::move(config)),
       poller_(config_.settings.requests_per_second_max),
       connection_(shard, network, [this](const Error& why) { on_lost(why); }),
@@ -82,7 +83,10 @@ Device::Device(Shard& shard, Network& network, flow::ReadingSink& sink, DeviceCo
     connect();
 }
 
-Device::~Device() { end_all_commands(CommandOutcome::Failed, "the device was stopped or its settings were changed"); }
+Device::~Device() {
+    if (ledger_) ledger_->disconnected(config_.tenant, "modbus/" + config_.name);
+    end_all_commands(CommandOutcome::Failed, "the device was stopped or its settings were changed");
+}
 
 void Device::make_blocks(Instant first) {
     const DeviceSettings& settings = config_.settings;
@@ -141,6 +145,12 @@ void Device::back_off(std::string detail) {
 
 void Device::set_state(DeviceState state, std::string detail) {
     if (status_.state != state || status_.since.is_none()) status_.since = shard_.utc_now();
+    if (ledger_ && status_.state != state) {
+        if (state == DeviceState::Connected)
+            ledger_->connected(config_.tenant, "modbus/" + config_.name);
+        else if (state == DeviceState::Failed)
+            ledger_->disconnected(config_.tenant, "modbus/" + config_.name);
+    }
     status_.state = state;
     status_.detail = std::move(detail);
 }

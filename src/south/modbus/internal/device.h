@@ -25,7 +25,7 @@ namespace lineshaft::modbus {
 
 class Device {
 public:
-    Device(Shard& shard, Network& network, flow::ReadingSink& sink, DeviceConfig config);
+    Device(Shard& shard, Network& network, flow::ReadingSink& sink, flow::SourceLedger* ledger, DeviceConfig config);
     /// Cuts the connection; waiting commands fail.
     ~Device();
 
@@ -89,6 +89,7 @@ private:
 
     Shard& shard_;
     flow::ReadingSink& sink_;
+    flow::SourceLedger* const ledger_;
     DeviceConfig config_;
     std::vector<Polled> blocks_;  // Parallel to the poller's entries.
     Poller poller_;

@@ -1,5 +1,3 @@
-#include "south/mqtt/internal/broker_shard.h"
-
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -9,6 +7,7 @@
 #include "base/log.h"
 #include "net/network.h"
 #include "south/mqtt/internal/broker_counters.h"
+#include "south/mqtt/internal/broker_shard.h"
 
 namespace lineshaft::mqtt {
 namespace {
@@ -24,6 +23,7 @@ BrokerShard::BrokerShard(std::size_t index, const Context& context, Recovered re
       shard_(*context.options->doors[index].shard),
       readings_(*context.options->doors[index].readings),
       decode_(context.options->doors[index].decode),
+      ledger_(context.options->doors[index].ledger),
       journal_(shard_, *context.disk, *context.pool,
                Journal::Options{recovered.journal_path, context.options->journal_bytes_min, 2s,
                                 [this](Bytes& out) { write_snapshot(out); }},

@@ -237,6 +237,7 @@ private:
     Shard& shard_;
     flow::ReadingSink& readings_;
     PayloadDecoder decode_;
+    flow::SourceLedger* const ledger_;  // May be null.
 
     Journal journal_;
     Random random_;

@@ -72,6 +72,7 @@ void BrokerShard::open(Hello hello, std::unique_ptr<Stream> stream) {
     counters::connections.add(1);
     counters::connects.add();
     session->connection = &opened;
+    if (ledger_) ledger_->connected(session->tenant, "mqtt/" + session->client_id);
     session->outstanding = 0;
     session->resend_left = static_cast<std::uint32_t>(session->in_flight.size());
     for (Delivery& delivery : session->in_flight) delivery.resend = true;
@@ -128,6 +129,7 @@ void BrokerShard::apply_connect(Session& session, const Hello& hello) {
 
 void BrokerShard::detach(Session& session, SendWill send_will) {
     session.connection = nullptr;
+    if (ledger_) ledger_->disconnected(session.tenant, "mqtt/" + session.client_id);
     session.outstanding = 0;
     session.resend_left = 0;
     session.journal_waits = 0;
