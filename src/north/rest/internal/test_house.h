@@ -82,17 +82,21 @@ protected:
         store::Options options;
         options.path = "/store";
         store = store::Historians::create(shards, disk, *pool, *pool, options).value();
+        fleet = fleet::Engine::create(shards, *registry, *store, *pool);
         api = std::make_unique<Api>(Services{shards.at(1), shards, *registry, *access, *store, *board, *audit,
-                                             commands, extras, "9.9.9", R"({"openapi":"3.1.0"})", "openapi: 3.1.0"});
+                                             commands, extras, "9.9.9", R"({"openapi":"3.1.0"})", "openapi: 3.1.0",
+                                             nullptr, fleet.get()});
         viewer = token(access::Role::Viewer);
         oper = token(access::Role::Operator);
         engineer = token(access::Role::Engineer);
         admin = token(access::Role::Administrator);
     }
     ~TestHouse() override {
+        fleet->close(shards.at(0), [] {});
         store->close(shards.at(0), [] {});
         shards.run();
         api.reset();
+        fleet.reset();
         store.reset();
         board.reset();
         access.reset();
@@ -192,6 +196,7 @@ protected:
     std::unique_ptr<access::Access> access;
     std::unique_ptr<alarms::Board> board;
     std::unique_ptr<store::Historians> store;
+    std::unique_ptr<fleet::Engine> fleet;
     std::unique_ptr<Api> api;
     int tokens_made = 0;
     std::string viewer, oper, engineer, admin;
