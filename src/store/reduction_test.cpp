@@ -266,7 +266,7 @@ TEST_F(Reductions, TellHowLongEachStateWasHeldAndPercentiles) {
 TEST_F(Reductions, SeeWhatWasKnownThen) {
     put(t0, 1);
     put(t0 + second, 2);
-    const UtcTime then(t0 + 400 * 86'400 * second + static_cast<std::int64_t>(sequence));
+    const UtcTime then(t0 + 400 * 86'400 * second + static_cast<std::int64_t>(sequence) * second);
     flush();
     put(t0, 10);
     put(t0 + 2 * second, 3);
