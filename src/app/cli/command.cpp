@@ -55,6 +55,8 @@ int run_command_line(int argc, char** argv) {
     add_status(app, action);
     add_doctor(app, action);
     add_query(app, action);
+    add_ledger(app, action);
+    add_quality(app, action);
     add_fleet(app, action);
     add_import(app, action);
     add_tag(app, action);

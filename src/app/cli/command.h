@@ -40,6 +40,8 @@ void add_device(CLI::App& app, Action& action);
 void add_alarm(CLI::App& app, Action& action);
 void add_user(CLI::App& app, Action& action);
 void add_query(CLI::App& app, Action& action);
+void add_ledger(CLI::App& app, Action& action);
+void add_quality(CLI::App& app, Action& action);
 void add_fleet(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
