@@ -12,6 +12,7 @@ namespace lineshaft::store {
 namespace {
 
 constexpr Duration retry_after = 1s;
+constexpr double flush_bytes_per_second = 30e6;  // What a slow disk and a busy processor still manage.
 
 Counter samples_total{"lineshaft_store_samples_total", "", "Samples taken"};
 Counter flushes_total{"lineshaft_store_flushes_total", "", "Memory tables written to segments"};
@@ -254,6 +255,11 @@ void Historian::Body::close(Task done) {
     closing_ = true;
     close_done_ = std::move(done);
     ticker_.cancel();
+    // The next start is quick then; otherwise the log is read back, which loses nothing either.
+    const double seconds = static_cast<double>(active_->bytes) / flush_bytes_per_second;
+    const bool in_time =
+        options_.close_flush_max && seconds <= std::chrono::duration<double>(*options_.close_flush_max).count();
+    if (in_time && active_->rows > 0 && !frozen_ && jobs_state_ == State::Ok && log_->state() == State::Ok) freeze();
     flush_retry_.cancel();
     edit_retry_.cancel();
     ready_waiters_.clear();
