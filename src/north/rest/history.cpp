@@ -1,9 +1,10 @@
+#include "north/rest/internal/history.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include "north/rest/internal/completeness.h"
-#include "north/rest/internal/history.h"
 
 namespace lineshaft::rest {
 namespace {
@@ -25,8 +26,11 @@ private:
     Result<void> read_parameters();
     Result<void> read_tags();
     Result<void> read_resolution();
+    Result<void> read_aggregates();
+    Result<void> read_interpolation();
     void ask_reduced();
     void ask_raw();
+    void ask_points();
     void reduced_arrived();
     void arrived();
     void answer();
@@ -46,6 +50,8 @@ private:
     std::size_t limit_ = 100'000;
     std::size_t left_ = 0;
     std::optional<Error> error_;
+    std::optional<store::Between> between_;
+    UtcTime now_;
 };
 
 void HistoryQuestion::ask(Call call) {
@@ -55,7 +61,9 @@ void HistoryQuestion::ask(Call call) {
         delete self;
         return;
     }
-    if (self->mode_ == Resolution::Raw)
+    if (self->between_)
+        self->ask_points();
+    else if (self->mode_ == Resolution::Raw)
         self->ask_raw();
     else
         self->ask_reduced();
@@ -63,9 +71,10 @@ void HistoryQuestion::ask(Call call) {
 
 Result<void> HistoryQuestion::read_parameters() {
     answer_.snapshot = call_.services->registry.snapshot(call_.services->shard);
-    const UtcTime now = call_.services->shard.utc_now();
-    answer_.from = TRY(call_.time("from", now - 1h));
-    answer_.to = TRY(call_.time("to", now + 1ns));
+    now_ = call_.services->shard.utc_now();
+    answer_.from = TRY(call_.time("from", now_ - 1h));
+    answer_.to = TRY(call_.time("to", now_ + 1ns));
+    if (call_.request.parameter("known_at")) answer_.known_at = TRY(call_.time("known_at", now_));
     TRY_VOID(Call::check_span(answer_.from, answer_.to));
     limit_ = TRY(call_.limit(limit_));
     if (call_.accepts("application/vnd.lineshaft.columns"))
@@ -73,7 +82,50 @@ Result<void> HistoryQuestion::read_parameters() {
     else if (call_.accepts("text/csv") || call_.parameter("format") == "csv")
         form_ = Form::Csv;
     TRY_VOID(read_tags());
-    return read_resolution();
+    TRY_VOID(read_resolution());
+    TRY_VOID(read_aggregates());
+    return read_interpolation();
+}
+
+Result<void> HistoryQuestion::read_aggregates() {
+    Aggregates& aggregates = answer_.aggregates;
+    aggregates = TRY(aggregates_named(call_.parameter("aggregates")));
+    if (const auto modulus = call_.request.parameter("modulus")) {
+        aggregates.modulus = std::atof(std::string(*modulus).c_str());
+        if (!(aggregates.modulus > 0))
+            return fail(ErrorCode::InvalidArgument,
+                        "modulus must be a number above 0: where the counter begins anew");
+    }
+    const std::string fill = call_.parameter("fill", "none");
+    if (fill == "null")
+        aggregates.fill = Fill::Null;
+    else if (fill == "previous")
+        aggregates.fill = Fill::Previous;
+    else if (fill == "linear")
+        aggregates.fill = Fill::Linear;
+    else if (fill != "none")
+        return fail(ErrorCode::InvalidArgument, "fill must be none, null, previous or linear");
+    const bool reduces = aggregates.is_asked() || aggregates.fill != Fill::None;
+    if (reduces && mode_ == Resolution::Raw)
+        return fail(ErrorCode::InvalidArgument,
+                    "aggregates and fill need buckets: take resolution=auto or a duration");
+    if (reduces) mode_ = Resolution::Fixed;
+    return {};
+}
+
+Result<void> HistoryQuestion::read_interpolation() {
+    const std::string text = call_.parameter("interpolate");
+    if (text.empty()) return {};
+    if (text != "step" && text != "linear")
+        return fail(ErrorCode::InvalidArgument, "interpolate must be step or linear");
+    if (mode_ == Resolution::Raw)
+        return fail(ErrorCode::InvalidArgument, "interpolate needs a resolution: auto or a duration");
+    const auto span = static_cast<std::uint64_t>(answer_.to.ns()) - static_cast<std::uint64_t>(answer_.from.ns());
+    if (span / static_cast<std::uint64_t>(resolution_.count()) >=
+        std::min(store::points_max, history_points_max / answer_.series.size()))
+        return fail(ErrorCode::InvalidArgument, "too many points: ask for a coarser resolution");
+    between_ = text == "step" ? store::Between::Step : store::Between::Linear;
+    return {};
 }
 
 Result<void> HistoryQuestion::read_tags() {
@@ -114,15 +166,51 @@ Result<void> HistoryQuestion::read_resolution() {
 void HistoryQuestion::ask_reduced() {
     left_ = answer_.series.size();
     for (std::size_t i = 0; i < answer_.series.size(); ++i) {
-        call_.services->store.post_reduce(call_.services->shard, home(i), answer_.series[i].tag->id, answer_.from,
-                                          answer_.to, resolution_, [this, i](Result<store::Reduction> reduction) {
-                                              // A tag that has no samples yet is an empty series, not an error.
-                                              if (reduction)
-                                                  answer_.series[i].reduced = *std::move(reduction);
-                                              else if (reduction.error().code() != ErrorCode::NotFound)
-                                                  error_ = reduction.error();
-                                              answer_.series[i].reduced.resolution = resolution_;
-                                              reduced_arrived();
+        store::Query query{.tag = answer_.series[i].tag->id,
+                           .from = answer_.from,
+                           .to = answer_.to,
+                           .resolution = resolution_,
+                           .known_at = answer_.known_at,
+                           .needs = answer_.aggregates.needs,
+                           .hold_until = now_,
+                           .percentiles = answer_.aggregates.percentiles,
+                           .states = answer_.aggregates.states};
+        call_.services->store.post_reduce(
+            call_.services->shard, home(i), std::move(query), [this, i](Result<store::Reduction> reduction) {
+                HistorySeries& series = answer_.series[i];
+                series.reduced.resolution = resolution_;
+                // A tag that has no samples yet is an empty series, not an error.
+                if (reduction)
+                    series.reduced = *std::move(reduction);
+                else if (reduction.error().code() != ErrorCode::NotFound)
+                    error_ = reduction.error();
+                fill_gaps(series.reduced, answer_.from, answer_.to, answer_.aggregates.fill);
+                reduced_arrived();
+            });
+    }
+}
+
+/// Values at whole multiples of the resolution.
+void HistoryQuestion::ask_points() {
+    std::vector<UtcTime> times;
+    const std::int64_t step = resolution_.count();
+    const std::int64_t over = ((answer_.from.ns() % step) + step) % step;
+    for (UtcTime time = answer_.from + Duration(over == 0 ? 0 : step - over); time < answer_.to;
+         time = time + resolution_)
+        times.push_back(time);
+    left_ = answer_.series.size();
+    for (std::size_t i = 0; i < answer_.series.size(); ++i) {
+        store::PointQuery query{answer_.series[i].tag->id, times, *between_, answer_.known_at};
+        call_.services->store.post_points(call_.services->shard, home(i), std::move(query),
+                                          [this, i](Result<std::vector<store::Point>> points) {
+                                              HistorySeries& series = answer_.series[i];
+                                              series.is_points = true;
+                                              series.reduced.resolution = resolution_;
+                                              if (points)
+                                                  series.points = *std::move(points);
+                                              else if (points.error().code() != ErrorCode::NotFound)
+                                                  error_ = points.error();
+                                              arrived();
                                           });
     }
 }
@@ -145,8 +233,10 @@ void HistoryQuestion::reduced_arrived() {
 void HistoryQuestion::ask_raw() {
     left_ = answer_.series.size();
     for (std::size_t i = 0; i < answer_.series.size(); ++i) {
-        call_.services->store.post_scan(call_.services->shard, home(i), answer_.series[i].tag->id, answer_.from,
-                                        answer_.to, samples_each(), [this, i](Result<store::Chunk> chunk) {
+        store::Query query{
+            .tag = answer_.series[i].tag->id, .from = answer_.from, .to = answer_.to, .known_at = answer_.known_at};
+        call_.services->store.post_scan(call_.services->shard, home(i), std::move(query), samples_each(),
+                                        [this, i](Result<store::Chunk> chunk) {
                                             HistorySeries& series = answer_.series[i];
                                             series.is_raw = true;
                                             series.reduced.buckets.clear();

@@ -82,7 +82,7 @@ void add_reduced(const HistorySeries& series, Json& out) {
         max.push_back(number_json(bucket.max));
         first.push_back(number_json(bucket.first));
         last.push_back(number_json(bucket.last));
-        mean.push_back(number_json(bucket.mean()));
+        mean.push_back(number_json(bucket.count ? bucket.mean() : bucket.last));
         count.push_back(bucket.count);
         good.push_back(bucket.good);
     }
@@ -94,6 +94,57 @@ void add_reduced(const HistorySeries& series, Json& out) {
                 {"mean", std::move(mean)},
                 {"count", std::move(count)},
                 {"good", std::move(good)}});
+}
+
+Json times_json(const std::vector<store::Bucket>& buckets) {
+    Json times = Json::array();
+    for (const store::Bucket& bucket : buckets) times.push_back(to_whole_ms(bucket.start));
+    return times;
+}
+
+Json states_json(const store::BucketRows& rows) {
+    Json states = Json::array();
+    for (const store::StateTime& state : rows.states)
+        states.push_back({{"value", value_json(state.value)},
+                          {"seconds", static_cast<double>(state.time.count()) / 1e9},
+                          {"count", state.count}});
+    return states;
+}
+
+/// The aggregates that were asked for, each under its name.
+void add_aggregates(const HistoryAnswer& answer, const HistorySeries& series, Json& out) {
+    const store::Reduction& reduced = series.reduced;
+    out["times"] = times_json(reduced.buckets);
+    for (const Aggregate& aggregate : answer.aggregates.list) {
+        Json values = Json::array();
+        for (std::size_t i = 0; i < reduced.buckets.size(); ++i) {
+            const double value = value_of(answer.aggregates, aggregate, reduced, i, answer.from, answer.to);
+            values.push_back(aggregate.is_count ? Json(static_cast<std::uint64_t>(value)) : number_json(value));
+        }
+        out[aggregate.name] = std::move(values);
+    }
+    if (!answer.aggregates.percentiles.empty()) out["percentile_error"] = reduced.percentile_error;
+    if (!answer.aggregates.states) return;
+    Json states = Json::array();
+    for (const store::BucketRows& rows : reduced.rows) states.push_back(states_json(rows));
+    out["states"] = std::move(states);
+}
+
+void add_points(const HistorySeries& series, Json& out) {
+    Json times = Json::array(), values = Json::array(), qualities = Json::array();
+    for (const store::Point& point : series.points) {
+        times.push_back(to_whole_ms(point.time));
+        values.push_back(point.value ? value_json(*point.value) : Json());
+        qualities.push_back(point.quality.code());
+    }
+    out.update({{"times", std::move(times)}, {"values", std::move(values)}, {"qualities", std::move(qualities)}});
+}
+
+Json ranges_json(const std::vector<store::TimeRange>& ranges) {
+    Json list = Json::array();
+    for (const store::TimeRange& range : ranges)
+        list.push_back({{"from", to_rfc3339(range.from)}, {"last", to_rfc3339(range.last)}});
+    return list;
 }
 
 std::string csv_field(std::string_view text) {
@@ -138,6 +189,33 @@ void write_raw(ColumnWriter& writer, const store::Chunk& raw) {
     writer.pad();
 }
 
+void write_points(ColumnWriter& writer, const std::vector<store::Point>& points) {
+    write_column<double>(writer, points, [](const store::Point& p) { return to_ms(p.time); });
+    write_column<double>(writer, points, [](const store::Point& p) {
+        if (!p.value) return std::nan("");
+        if (const auto* number = std::get_if<double>(&*p.value)) return *number;
+        if (const auto* whole = std::get_if<std::int64_t>(&*p.value)) return static_cast<double>(*whole);
+        if (const auto* on = std::get_if<bool>(&*p.value)) return *on ? 1.0 : 0.0;
+        return std::nan("");
+    });
+    write_column<std::uint32_t>(writer, points, [](const store::Point& p) { return p.quality.code(); });
+    writer.pad();
+}
+
+/// Names, then times, then a column for each name.
+void write_aggregates(ColumnWriter& writer, const HistoryAnswer& answer, const store::Reduction& reduced) {
+    writer.add(static_cast<std::uint32_t>(answer.aggregates.list.size()));
+    for (const Aggregate& aggregate : answer.aggregates.list) {
+        writer.add(static_cast<std::uint32_t>(aggregate.name.size()));
+        writer.text(aggregate.name);
+    }
+    write_column<double>(writer, reduced.buckets, [](const store::Bucket& b) { return to_ms(b.start); });
+    for (const Aggregate& aggregate : answer.aggregates.list) {
+        for (std::size_t i = 0; i < reduced.buckets.size(); ++i)
+            writer.add(value_of(answer.aggregates, aggregate, reduced, i, answer.from, answer.to));
+    }
+}
+
 void write_reduced(ColumnWriter& writer, const std::vector<store::Bucket>& buckets) {
     write_column<double>(writer, buckets, [](const store::Bucket& b) { return to_ms(b.start); });
     write_column<double>(writer, buckets, &store::Bucket::min);
@@ -159,11 +237,19 @@ Json history_json(const HistoryAnswer& answer) {
                     {"id", id_text(series.tag->id.value())},
                     {"unit", series.tag->unit},
                     {"type", to_text(series.tag->type)},
-                    {"kind", series.is_raw ? "raw" : "reduced"},
+                    {"kind", series.is_points ? "points"
+                             : series.is_raw  ? "raw"
+                                              : "reduced"},
                     {"resolution", resolution_text(series)},
                     {"completeness", completeness_json(series)}};
-        if (series.is_raw)
+        if (!series.reduced.damaged.empty()) out["damaged"] = ranges_json(series.reduced.damaged);
+        if (!series.reduced.expired.empty()) out["expired"] = ranges_json(series.reduced.expired);
+        if (series.is_points)
+            add_points(series, out);
+        else if (series.is_raw)
             add_raw(series, out);
+        else if (answer.aggregates.is_asked())
+            add_aggregates(answer, series, out);
         else
             add_reduced(series, out);
         list.push_back(std::move(out));
@@ -174,7 +260,46 @@ Json history_json(const HistoryAnswer& answer) {
             {"series", std::move(list)}};
 }
 
+/// One column for each aggregate that was asked for; states as `value=seconds`, parted by blanks.
+std::string aggregates_csv(const HistoryAnswer& answer) {
+    std::string out = "time,tag";
+    for (const Aggregate& aggregate : answer.aggregates.list) out += "," + aggregate.name;
+    out += answer.aggregates.states ? ",states\r\n" : "\r\n";
+    for (const HistorySeries& series : answer.series) {
+        const std::string path = csv_field(series.tag->path);
+        for (std::size_t i = 0; i < series.reduced.buckets.size(); ++i) {
+            out += to_rfc3339(series.reduced.buckets[i].start) + "," + path;
+            for (const Aggregate& aggregate : answer.aggregates.list)
+                out += "," +
+                       csv_number(value_of(answer.aggregates, aggregate, series.reduced, i, answer.from, answer.to));
+            std::string states;
+            if (answer.aggregates.states) {
+                for (const store::StateTime& state : series.reduced.rows[i].states)
+                    states += fmt::format("{}{}={}", states.empty() ? "" : " ", to_text(state.value),
+                                          static_cast<double>(state.time.count()) / 1e9);
+                out += "," + csv_field(states);
+            }
+            out += "\r\n";
+        }
+    }
+    return out;
+}
+
+std::string points_csv(const HistoryAnswer& answer) {
+    std::string out = "time,tag,value,quality\r\n";
+    for (const HistorySeries& series : answer.series) {
+        const std::string path = csv_field(series.tag->path);
+        for (const store::Point& point : series.points)
+            out +=
+                fmt::format("{},{},{},{}\r\n", to_rfc3339(point.time), path,
+                            point.value ? csv_field(to_text(*point.value)) : std::string(), to_text(point.quality));
+    }
+    return out;
+}
+
 std::string history_csv(const HistoryAnswer& answer) {
+    if (!answer.series.empty() && answer.series[0].is_points) return points_csv(answer);
+    if (answer.aggregates.is_asked()) return aggregates_csv(answer);
     const bool raw = answer.series.empty() || answer.series[0].is_raw;
     std::string out = raw ? "time,tag,value,quality\r\n" : "time,tag,min,max,first,last,mean,count\r\n";
     for (const HistorySeries& series : answer.series) {
@@ -202,14 +327,22 @@ std::string history_columns(const HistoryAnswer& answer) {
     for (const HistorySeries& series : answer.series) {
         writer.add(static_cast<std::uint32_t>(series.tag->path.size()));
         writer.text(series.tag->path);
-        writer.add(static_cast<std::uint8_t>(series.is_raw ? 1 : 2));
+        const bool asked = answer.aggregates.is_asked();
+        const std::size_t rows = series.is_points ? series.points.size()
+                                 : series.is_raw  ? series.raw.size()
+                                                  : series.reduced.buckets.size();
+        writer.add(static_cast<std::uint8_t>(series.is_points || series.is_raw ? 1 : asked ? 3 : 2));
         writer.add(static_cast<std::uint8_t>(series.tag->type));
         writer.add(std::uint16_t{0});
-        writer.add(static_cast<std::uint32_t>(series.is_raw ? series.raw.size() : series.reduced.buckets.size()));
+        writer.add(static_cast<std::uint32_t>(rows));
         writer.add(static_cast<std::int64_t>(series.is_raw ? 0 : series.reduced.resolution.count()));
         writer.pad();
-        if (series.is_raw)
+        if (series.is_points)
+            write_points(writer, series.points);
+        else if (series.is_raw)
             write_raw(writer, series.raw);
+        else if (asked)
+            write_aggregates(writer, answer, series.reduced);
         else
             write_reduced(writer, series.reduced.buckets);
     }
