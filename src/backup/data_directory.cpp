@@ -7,6 +7,7 @@
 
 #include "backup/restore.h"
 #include "registry/database.h"
+#include "store/inspect.h"
 
 namespace lineshaft::backup {
 namespace {
@@ -26,6 +27,10 @@ constexpr std::array table = {
     Row{"command-line.token", {Treatment::LeaveOut, "an administrator's secret; the command line makes a new one"}},
     Row{"registry.db.backup*", {Treatment::LeaveOut, "a backup's own copy of the registry"}},
     Row{unfinished_mark, {Treatment::LeaveOut, "says that a restore has not come to its end"}},
+    Row{"exports/*", {Treatment::LeaveOut, "results of exports: made again on request"}},
+    Row{"exports/*/*", {Treatment::LeaveOut, "results of exports: made again on request"}},
+    Row{"imports/*", {Treatment::LeaveOut, "files on their way in: what was taken of them is history"}},
+    Row{"imports/*/*", {Treatment::LeaveOut, "files on their way in: what was taken of them is history"}},
     Row{"registry.db-wal", {Treatment::LeaveOut, "part of the registry, which copies itself"}},
     Row{"registry.db-shm", {Treatment::LeaveOut, "part of the registry, which copies itself"}},
     Row{"registry.db", {Treatment::Database, "people, tokens, devices, tags, rules, alarms"}},
@@ -70,6 +75,7 @@ public:
         for (const std::string& name : names) {
             const std::string path = below.empty() ? name : below + "/" + name;
             if (disk_.list(directory_ + "/" + path)) {
+                if (below == "history" && house_ == House::Stopped) TRY_VOID(check_history(path));
                 TRY_VOID(walk(path));
                 continue;
             }
@@ -94,6 +100,18 @@ public:
     Sources take() { return std::move(sources_); }
 
 private:
+    /// A cold path lies outside: only the house knows where.
+    Result<void> check_history(const std::string& path) {
+        const auto missing = store::segments_elsewhere(disk_, directory_ + "/" + path);
+        // Damage is kept as it is, for whoever can mend it.
+        if (!missing || missing->empty()) return {};
+        return fail(
+            ErrorCode::NotFound,
+            fmt::format("{} segments of {} are not in it, {} first: they lie on the cold path or are lost. Start "
+                        "the house and take the backup then",
+                        missing->size(), path, missing->front()));
+    }
+
     Result<void> add(const std::string& path) {
         switch (kind_of(path).treatment) {
             case Treatment::LeaveOut: return {};

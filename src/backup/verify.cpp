@@ -20,6 +20,14 @@ bool is_damage(const Error& error) {
            error.code() == ErrorCode::Malformed;
 }
 
+/// The finding names the file already.
+std::string without_path(std::string why, const std::string& path, const std::string& file) {
+    for (const std::string& prefix : {path + "/" + file + ": ", file + ": "}) {
+        if (why.starts_with(prefix)) return why.substr(prefix.size());
+    }
+    return why;
+}
+
 /// Every piece that a snapshot names is there; whether it is good was seen before.
 void check_snapshot(Repository& repository, const std::string& file, Verdict& verdict) {
     const auto snapshot = repository.snapshot(file.substr(file.rfind('/') + 1));
@@ -99,6 +107,10 @@ private:
         }));
         verdict_.files += inspection.files;
         verdict_.bytes += inspection.bytes;
+        if (const auto missing = store::segments_elsewhere(disk_, place(path))) {
+            for (const std::string& name : *missing)
+                found(path + "/" + name, "is not there: on the cold path, or lost");
+        }
         for (const store::Inspection::Damage& damage : inspection.damages)
             found(path + "/" + damage.name, damage.why);
         return {};
@@ -147,7 +159,7 @@ Result<Verdict> verify_repository(Disk& disk, const std::string& path, const std
             continue;
         }
         if (!is_damage(checked.error())) return std::unexpected(checked.error());
-        verdict.findings.push_back({file, checked.error().detail()});
+        verdict.findings.push_back({file, without_path(checked.error().detail(), path, file)});
         if (damaged == Damaged::SetAside && file.starts_with("pieces/")) TRY_VOID(repository.set_aside(file));
     }
     for (const std::string& file : files) {

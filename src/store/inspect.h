@@ -26,4 +26,7 @@ struct Inspection {
 Result<Inspection> inspect(Disk& disk, const std::string& directory,
                            const std::function<bool(std::uint64_t bytes)>& progress);
 
+/// Names of segments that the manifest counts and that are not in the directory: on the cold path, or lost.
+Result<std::vector<std::string>> segments_elsewhere(Disk& disk, const std::string& directory);
+
 }  // namespace lineshaft::store

@@ -99,8 +99,7 @@ describe("a house under load", () => {
     assert.ok(values.length >= before, `${values.length} of ${before} are there`);
     assert.deepEqual(values, Array.from(values, (_, i) => i), "without a gap");
     for (const tag of ["plant/t0", "plant/t19"]) {
-      const more = "&resolution=raw&limit=100000";
-      assert.deepEqual((await other.history(tag, from, to, more)).values, (await server.history(tag, from, to, more)).values);
+      assert.deepEqual((await other.history(tag, from, to)).values, (await server.history(tag, from, to)).values);
     }
     const signedIn = await other.request("POST", "/api/v1/session", { name: "anna", password: "correct horse 12" }, { token: null });
     assert.equal(signedIn.status, 201, signedIn.text);
@@ -137,8 +136,8 @@ describe("a house under load", () => {
     const kept = new Set(filesOf(target));
     const forgotten = filesOf(server.data).filter((file) => !kept.has(file) && !reasons.some(([pattern]) => pattern.test(file)));
     assert.deepEqual(forgotten, []);
-    for (const file of ["house.json", "registry.db", "configuration.yaml", "history/shard-0/MANIFEST"])
-      assert.ok(kept.has(file), file);
+    for (const file of ["house.json", "registry.db", "configuration.yaml"]) assert.ok(kept.has(file), file);
+    assert.ok([...kept].some((file) => /^history\/[^/]+\/MANIFEST$/.test(file)), "a manifest");
     fs.rmSync(target, { recursive: true });
   });
 

@@ -134,4 +134,27 @@ Result<Inspection> inspect(Disk& disk, const std::string& directory,
     return inspection;
 }
 
+namespace {
+
+Result<std::vector<std::string>> named_and_not_there(Disk& disk, const std::string& directory) {
+    auto bytes = disk.read(directory + "/MANIFEST");
+    if (!bytes) bytes = disk.read(directory + "/MANIFEST.2");
+    if (!bytes && bytes.error().code() == ErrorCode::NotFound) return std::vector<std::string>();
+    if (!bytes) return std::unexpected(bytes.error());
+    std::vector<std::string> names;
+    for (const SegmentMeta& meta : TRY(decode_manifest(*bytes)).segments) {
+        if (!disk.exists(directory + "/" + meta.name)) names.push_back(meta.name);
+    }
+    return names;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> segments_elsewhere(Disk& disk, const std::string& directory) {
+    auto names = TRY(named_and_not_there(disk, directory));
+    // Merged between two looks: then the manifest does not name them any more.
+    if (!names.empty()) return named_and_not_there(disk, directory);
+    return names;
+}
+
 }  // namespace lineshaft::store

@@ -5,6 +5,8 @@
 /// Segments are held open, which keeps their bytes although their names may go. Manifest, catalog and whatever else
 /// lies beside them changes with edits only, so while edits are held all of it belongs together. The log is not
 /// needed: all that was offered before the flush is in segments.
+#include <fmt/format.h>
+
 #include "store/internal/body.h"
 
 namespace lineshaft::store {
@@ -53,6 +55,12 @@ void Historian::Body::start_pin() {
     if (pin_waiters_.empty()) return;
     if (closing_) {
         for (auto& done : std::exchange(pin_waiters_, {})) done(fail(ErrorCode::Closed));
+        return;
+    }
+    if (!absent_.empty()) {
+        // Half a history is no backup.
+        const auto why = fmt::format("{} segments lie on the cold path, which is away", absent_.size());
+        for (auto& done : std::exchange(pin_waiters_, {})) done(fail(ErrorCode::NotFound, why));
         return;
     }
     if (edit_running_ || edits_held_ || cleanings_ > 0) return;
