@@ -247,6 +247,9 @@ const std::vector<Setting>& settings() {
          "Samples held in memory per shard before they are written as a segment"},
         {"store.retention_age", "", "", "duration", "Samples older than this go; empty keeps them for ever"},
         {"store.retention_bytes", "", "", "bytes", "Oldest samples go beyond this; empty: no bound"},
+        {"export.bytes_max", "", "10GB", "bytes", "Files of exports in all; the oldest go beyond this"},
+        {"export.expiry", "", "7d", "duration", "Exports, and files uploaded for import, go after this"},
+        {"import.bytes_max", "", "10GB", "bytes", "Files uploaded for import in all"},
         {"discovery.devices", "--discovery", "inbox", "inbox|accept",
          "What happens to devices heard for the first time"},
         {"access.anonymous_mqtt", "", "loopback", "loopback|never", "Who may speak plain MQTT without credentials"},
@@ -320,6 +323,11 @@ Result<Config> make_config(const std::map<std::string, Origin>& gathered) {
     }
     if (!read.text("store.retention_bytes").empty())
         config.retention_bytes = TRY(read.bytes("store.retention_bytes"));
+    config.export_bytes = TRY(read.bytes("export.bytes_max"));
+    config.import_bytes = TRY(read.bytes("import.bytes_max"));
+    auto expiry = parse_duration(read.text("export.expiry"));
+    if (!expiry || *expiry < 1min) return read.bad("export.expiry", "a duration of at least 1m is expected, like 7d");
+    config.export_expiry = *expiry;
     config.accept_discovered = TRY(read.choice("discovery.devices", {"inbox", "accept"})) == 1;
     config.anonymous_mqtt = TRY(read.choice("access.anonymous_mqtt", {"loopback", "never"})) == 0;
     config.plain_beyond_loopback = TRY(read.boolean("access.plain_beyond_loopback"));

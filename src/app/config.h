@@ -30,6 +30,8 @@ struct Config {
     std::size_t memtable_bytes = 0;
     std::optional<Duration> retention_age;
     std::optional<std::uint64_t> retention_bytes;
+    std::uint64_t export_bytes = 0, import_bytes = 0;
+    Duration export_expiry{0};
     bool accept_discovered = false;
     bool anonymous_mqtt = true;  // On unencrypted loopback only.
     bool plain_beyond_loopback = false;

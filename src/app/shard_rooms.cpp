@@ -32,7 +32,7 @@ void ShardRooms::connect(const std::vector<std::unique_ptr<ShardRooms>>& all) {
     desk_ = std::make_unique<live::LiveDesk>(shard_, std::move(hubs));
 }
 
-void ShardRooms::furnish(mqtt::Broker* broker, Extras& extras) {
+void ShardRooms::furnish(mqtt::Broker* broker, Extras& extras, transfer::Transfers& transfers) {
     broker_ = broker;
     http_ingest_ = std::make_unique<south::HttpIngest>(
         shard_, *ingress_, [this](const net::HttpRequest& request) { return sender_of(request); },
@@ -40,7 +40,7 @@ void ShardRooms::furnish(mqtt::Broker* broker, Extras& extras) {
     api_ = std::make_unique<rest::Api>(rest::Services{shard_, common_.shards, common_.registry, common_.access,
                                                       common_.store, common_.alarms, common_.audit, common_.commands,
                                                       extras, version(), openapi_json(), std::string(openapi_yaml()),
-                                                      &common_.backup, &common_.fleet});
+                                                      &common_.backup, &common_.fleet, &transfers});
     live_services_ = std::make_unique<live::Services>(live::Services{
         shard_, common_.shards, common_.registry, common_.access, common_.alarms, *desk_, rest::alarms_text});
     std::function<void(std::unique_ptr<Stream>)> accept_mqtt;

@@ -53,7 +53,7 @@ public:
     /// Second step, when the rooms of all shards exist.
     void connect(const std::vector<std::unique_ptr<ShardRooms>>& all);
     /// Third step, when the broker and the extras exist. `broker` null: MQTT is off.
-    void furnish(mqtt::Broker* broker, Extras& extras);
+    void furnish(mqtt::Broker* broker, Extras& extras, transfer::Transfers& transfers);
 
     // From here on on the own shard.
     /// Follows the registry, starts the adapters.

@@ -124,6 +124,20 @@ Result<std::string> Client::text(const std::string& method, const std::string& p
     return std::move(response.body);
 }
 
+Result<std::string> Client::part(const std::string& path, std::uint64_t from, std::uint64_t to) const {
+    net::HttpClientRequest request;
+    request.url = url_ + path;
+    request.trusted_ca = ca_;
+    request.timeout = 120s;
+    request.headers = {{"Accept", "*/*"}, {"Range", fmt::format("bytes={}-{}", from, to - 1)}};
+    if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
+    auto response = TRY(net::request(request));
+    if (response.status >= 400) return std::unexpected(error_of(response.body, response.status, request.url));
+    if (response.status != 206)
+        return fail(ErrorCode::Malformed, fmt::format("{} does not give parts of a file", request.url));
+    return std::move(response.body);
+}
+
 Result<Json> Client::ask(const std::string& method, const std::string& path, std::string body) const {
     const std::string type = body.empty() ? "" : "application/json";
     const std::string text = TRY(this->text(method, path, std::move(body), type, "application/json"));

@@ -40,6 +40,9 @@ public:
     Result<std::string> text(const std::string& method, const std::string& path, std::string body,
                              const std::string& type, const std::string& accept, Duration timeout = 30s) const;
 
+    /// Bytes [from, to) of what `path` gives; fewer at its end.
+    Result<std::string> part(const std::string& path, std::uint64_t from, std::uint64_t to) const;
+
     /// All pages of a list.
     Result<Json> list(const std::string& path) const;
     const std::string& url() const { return url_; }

@@ -59,6 +59,7 @@ int run_command_line(int argc, char** argv) {
     add_quality(app, action);
     add_fleet(app, action);
     add_import(app, action);
+    add_export(app, action);
     add_tag(app, action);
     add_device(app, action);
     add_alarm(app, action);

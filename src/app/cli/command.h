@@ -44,6 +44,7 @@ void add_ledger(CLI::App& app, Action& action);
 void add_quality(CLI::App& app, Action& action);
 void add_fleet(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);

@@ -22,6 +22,7 @@
 #include "net/http_server.h"
 #include "registry/registry.h"
 #include "store/historians.h"
+#include "transfer/transfers.h"
 
 namespace lineshaft::rest {
 
@@ -69,8 +70,9 @@ struct Services {
     std::string version;
     std::string openapi_json;  // api/openapi.yaml, compiled in.
     std::string openapi_yaml;
-    backup::Service* backup = nullptr;  // None: a house without backups.
-    fleet::Engine* fleet = nullptr;     // None: a house that answers no fleet queries.
+    backup::Service* backup = nullptr;         // None: a house without backups.
+    fleet::Engine* fleet = nullptr;            // None: a house that answers no fleet queries.
+    transfer::Transfers* transfers = nullptr;  // Exports and imports.
 };
 
 class Api {

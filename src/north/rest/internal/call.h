@@ -77,6 +77,8 @@ std::vector<Route> alarm_routes();
 std::vector<Route> rule_routes();
 std::vector<Route> modbus_routes();
 std::vector<Route> system_routes();
+std::vector<Route> export_routes();
+std::vector<Route> import_routes();
 std::vector<Route> backup_routes();
 
 // Pieces that several resources share.
