@@ -1,3 +1,5 @@
+#include "app/house.h"
+
 #include <algorithm>
 #include <future>
 #include <thread>
@@ -8,7 +10,6 @@
 
 #include "access/certificate_authority.h"
 #include "app/broker_access.h"
-#include "app/house.h"
 #include "app/shard_rooms.h"
 #include "backup/restore.h"
 #include "backup/service.h"
@@ -64,6 +65,7 @@ public:
 private:
     Result<void> open_ground();
     Result<void> open_rooms();
+    Result<void> open_transfers();
     void open_backup();
     Result<void> open_identity();
     Result<void> restore_names();
@@ -84,7 +86,8 @@ private:
     std::unique_ptr<DiskLock> lock_;
     std::unique_ptr<Shards> shards_;
     // Below the shards, above the rooms: a pool that ends still posts answers to shards, rooms still post work to pools.
-    std::unique_ptr<WorkerPool> log_pool_, disk_pool_, sql_pool_, hash_pool_, audit_pool_, broker_pool_, query_pool_;
+    std::unique_ptr<WorkerPool> log_pool_, disk_pool_, sql_pool_, hash_pool_, audit_pool_, broker_pool_, query_pool_,
+        transfer_pool_;
     std::unique_ptr<audit::Log> audit_;
     std::unique_ptr<registry::Registry> registry_;
     std::unique_ptr<access::Access> access_;
@@ -100,6 +103,9 @@ private:
     UtcTime certificate_expires_;
     std::string fingerprint_;
     std::vector<std::unique_ptr<ShardRooms>> rooms_;
+    std::unique_ptr<transfer::Exports> exports_;
+    std::unique_ptr<transfer::Imports> imports_;
+    std::unique_ptr<transfer::Transfers> transfers_;
     std::unique_ptr<mqtt::Broker> broker_;
     std::unique_ptr<Extras> extras_;
     registry::Registry::Subscription commands_subscription_;
@@ -138,6 +144,7 @@ Result<void> House::Parts::open_ground() {
     hash_pool_ = WorkerPool::create("hash", 1);
     audit_pool_ = WorkerPool::create("audit", 1);
     broker_pool_ = WorkerPool::create("broker", count);
+    transfer_pool_ = WorkerPool::create("transfer", 1);  // One: what is kept is written in order.
     query_pool_ = WorkerPool::create("query", count);
     shards_ = Shards::create(count, system_clock());
     audit_ =
@@ -223,12 +230,31 @@ Result<void> House::Parts::open_rooms() {
         broker_ = TRY(mqtt::Broker::create(std::move(options), *disk_, *broker_pool_, *broker_access_));
     }
 
+    TRY_VOID(open_transfers());
+
     Extras::Sources sources{*shards_, *disk_, config_.data_directory, *modbus_, {}, broker_.get(), {}, {}};
     for (auto& rooms : rooms_) sources.normalisers.push_back(&rooms->normaliser());
     sources.ports_json = [this] { return ports_json(); };
     sources.warnings = [this] { return warnings(); };
     extras_ = std::make_unique<Extras>(std::move(sources));
-    for (auto& rooms : rooms_) rooms->furnish(broker_.get(), *extras_);
+    for (auto& rooms : rooms_) rooms->furnish(broker_.get(), *extras_, *transfers_);
+    return {};
+}
+
+Result<void> House::Parts::open_transfers() {
+    const transfer::ExportRooms rooms{*shards_, *store_, *transfer_pool_, *disk_};
+    transfer::Exports::Options exports;
+    exports.directory = config_.data_directory + "/exports";
+    exports.bytes_max = config_.export_bytes;
+    exports.expiry = config_.export_expiry;
+    exports_ = TRY(transfer::Exports::create(rooms, shards_->at(0), exports));
+    transfer::Imports::Options imports;
+    imports.directory = config_.data_directory + "/imports";
+    imports.bytes_max = config_.import_bytes;
+    imports.expiry = config_.export_expiry;
+    imports_ =
+        TRY(transfer::Imports::create(*disk_, *transfer_pool_, shards_->at(0), rooms_[0]->readings(), imports));
+    transfers_ = std::make_unique<transfer::Transfers>(*exports_, *imports_, rooms);
     return {};
 }
 
@@ -420,6 +446,8 @@ void House::Parts::stop() {
         commands_subscription_ = {};
     });
     if (broker_) wait_for(0, [this](Task done) { broker_->post_close(std::move(done)); });
+    wait_for(0, [this](Task done) { imports_->close(std::move(done)); });
+    wait_for(0, [this](Task done) { exports_->close(std::move(done)); });
     for (std::size_t i = 0; i < rooms_.size(); ++i)
         wait_for(i, [&](Task done) { rooms_[i]->close(std::move(done)); });
     wait_for(0, [this](Task done) { backup_->close(std::move(done)); });
