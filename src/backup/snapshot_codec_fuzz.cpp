@@ -1,7 +1,7 @@
 /// Fuzz: what a backup repository's files hold, past the checksums and tags that would keep it out.
 ///
-/// Strategy: any bytes as a snapshot, as a sealed file without a key, and as the head; what decodes is encoded again and
-///           must decode to the same.
+/// Strategy: any bytes as a snapshot, as a sealed file without a key, and as the head; what decodes is encoded again
+///           and must decode to the same.
 ///
 /// Invariants: nothing is read outside the input; memory taken is within a small multiple of the input; no path of a
 ///             decoded snapshot leaves its directory; every file has exactly the pieces that its size asks for.
