@@ -51,6 +51,7 @@ std::vector<Interval> common(const std::vector<Interval>& a, const std::vector<I
 Completion::Completion(Historian& store, const Ledger& ledger, TagQuestion question, UtcTime from, UtcTime to)
     : store_(store), ledger_(ledger), question_(std::move(question)), from_(from), to_(to) {
     to_ = std::max(from_, std::min(to_, ledger_.now()));
+    until_ = to_;
     if (question_.cadence) period_ = *question_.cadence;
     start();
 }
@@ -114,6 +115,7 @@ void Completion::set_period(const Chunk& rows) {
         answer_.cadence_from = CadenceFrom::Learned;
     }
     if (period_.count() > 0) answer_.cadence = period_;
+    until_ = std::max(from_, expected_until(rows, to_, ledger_.now()));
 }
 
 void Completion::read_rows() {
@@ -276,7 +278,7 @@ Result<Completeness> Completion::take(const LedgerPast& past) {
     const std::vector<Circumstance> why = circumstances(known, from, to_);
     std::vector<Missing> missing;
     std::uint64_t lacking = 0;
-    std::vector<Gap> gaps = find_gaps(stretches_, paces_, from, to_);
+    std::vector<Gap> gaps = find_gaps(stretches_, paces_, from, until_);
     if (silent) gaps.push_back({from, to_, std::nullopt, std::nullopt, true});
     if (silent && period_.count() > 0) gaps.back().samples = static_cast<std::uint64_t>((to_ - from) / period_);
     const Duration piece_min = std::max<Duration>(2 * period_, 2s);

@@ -48,6 +48,7 @@ private:
     std::optional<Reducer> reducer_;
     std::optional<Error> error_;
     Reduction reduction_;
+    UtcTime until_;  // Samples before this can be expected.
     Duration period_{0};
     std::vector<Stretch> stretches_;
     std::vector<Pace> paces_;

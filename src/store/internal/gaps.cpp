@@ -216,6 +216,16 @@ void put_missing(std::vector<Missing> all, Completeness& into) {
     into.missing = std::move(joined);
 }
 
+UtcTime expected_until(const Chunk& rows, UtcTime to, UtcTime now) {
+    constexpr Duration delay_max = 1h;  // Beyond that it is not on its way, it is late.
+    if (rows.empty()) return std::min(to, now);
+    std::vector<std::int64_t> delays;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        delays.push_back((rows.receive_times[row] - rows.source_times[row]).count());
+    const Duration delay = std::clamp(Duration(median_of(delays)), Duration(0), delay_max);
+    return std::min(to, now - delay);
+}
+
 void count_lateness(const Chunk& rows, Completeness& into) {
     into.examined += rows.size();
     UtcTime earliest_after = utc_time_max;

@@ -74,6 +74,9 @@ std::vector<Missing> explain(const Gap& gap, std::span<const Circumstance> circu
 /// Keeps the longest missing_kept_max, oldest first, and sums up the rest.
 void put_missing(std::vector<Missing> all, Completeness& into);
 
+/// Until when samples can be expected by `now`: what is usually on its way for a while is not missing yet.
+UtcTime expected_until(const Chunk& rows, UtcTime to, UtcTime now);
+
 /// Counts what came late or after a later one.
 void count_lateness(const Chunk& rows, Completeness& into);
 

@@ -76,7 +76,7 @@ std::optional<Duration> skew_of(const Chunk& rows) {
 
 }  // namespace
 
-TagQuality judge(const TagQuestion& question, const TagView& view, UtcTime from, UtcTime to) {
+TagQuality judge(const TagQuestion& question, const TagView& view, UtcTime from, UtcTime to, UtcTime now) {
     TagQuality quality;
     quality.tag = question.tag;
     quality.damaged_blocks = view.reduction.damaged_blocks;
@@ -100,7 +100,8 @@ TagQuality judge(const TagQuestion& question, const TagView& view, UtcTime from,
     }
     if (period.count() > 0) {
         const std::vector<Pace> paces = paces_of(stretches, period, question.cadence.has_value());
-        for (const Gap& gap : find_gaps(stretches, paces, stretches.front().first, to)) {
+        const UtcTime until = expected_until(view.newest, to, now);
+        for (const Gap& gap : find_gaps(stretches, paces, stretches.front().first, until)) {
             if (gap.reason) {
                 quality.missing_time += gap.to - gap.from;
                 continue;
@@ -215,11 +216,11 @@ private:
         }
         me.pool_.run(
             me.shard_,
-            [parts = std::move(parts), from = me.from_, to = me.to_]() mutable {
+            [parts = std::move(parts), from = me.from_, to = me.to_, now = me.shard_.utc_now()]() mutable {
                 std::vector<TagQuality> judged;
                 for (Part& part : parts) {
                     if (part.scan) (void)part.scan->next(part.view.newest);  // One chunk is more than enough.
-                    judged.push_back(judge(part.question, part.view, from, to));
+                    judged.push_back(judge(part.question, part.view, from, to, now));
                 }
                 return judged;
             },

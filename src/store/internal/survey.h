@@ -18,8 +18,8 @@ struct TagView {
     Chunk newest;
     std::optional<LastValue> last;
 };
-/// Pure. `to`: at most now.
-TagQuality judge(const TagQuestion& question, const TagView& view, UtcTime from, UtcTime to);
+/// Pure. `to`: at most `now`.
+TagQuality judge(const TagQuestion& question, const TagView& view, UtcTime from, UtcTime to, UtcTime now);
 
 using Surveyed = std::move_only_function<void(std::vector<TagQuality>)>;
 void survey(Shard& shard, WorkerPool& pool, Historian& store, std::vector<TagQuestion> questions, UtcTime from,
