@@ -200,6 +200,7 @@ void Historian::Body::note_flush(Edit edit) {
         if (!outcome && !closing_) {
             jobs_state_ = state_of(outcome.error());
             jobs_detail_ = outcome.error().message();
+            settle_flushes(UINT64_MAX, outcome);
             flush_retry_ =
                 shard_.after(retry_after, [this, edit = std::move(edit)]() mutable { note_flush(std::move(edit)); });
             return;
