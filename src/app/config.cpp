@@ -192,6 +192,20 @@ std::vector<std::string> split(std::string_view text) {
     return parts;
 }
 
+Result<void> read_time(const Reader& read, Config& config) {
+    const auto future = parse_duration(read.text("time.future_max"));
+    if (!future || *future < 0s) return read.bad("time.future_max", "a duration is expected, like 10m");
+    config.hall.time.future_max = *future;
+    if (!read.text("time.past_max").empty()) {
+        const auto past = parse_duration(read.text("time.past_max"));
+        if (!past || *past < 1s) return read.bad("time.past_max", "a duration of at least 1s is expected, like 30d");
+        config.hall.time.past_max = *past;
+    }
+    config.hall.time.outside =
+        static_cast<normalise::OutsideTime>(TRY(read.choice("time.outside", {"accept", "quarantine", "refuse"})));
+    return {};
+}
+
 Result<void> read_backup(const Reader& read, Config& config) {
     config.backup_path = read.text("backup.path");
     if (!config.backup_path.empty() && config.backup_path.front() != '/')
@@ -252,6 +266,12 @@ const std::vector<Setting>& settings() {
         {"import.bytes_max", "", "10GB", "bytes", "Files uploaded for import in all"},
         {"discovery.devices", "--discovery", "inbox", "inbox|accept",
          "What happens to devices heard for the first time"},
+        {"discovery.tags_per_device_max", "", "5000", "integer",
+         "New tags that one device may bring; what it sends beyond is refused and counted"},
+        {"time.future_max", "", "10m", "duration", "Times further ahead of the time of receipt are not believed"},
+        {"time.past_max", "", "", "duration", "Times further back are not believed; empty: late data is welcome"},
+        {"time.outside", "", "quarantine", "accept|quarantine|refuse",
+         "What becomes of values whose time is not believed: quarantine keeps them as Uncertain"},
         {"access.anonymous_mqtt", "", "loopback", "loopback|never", "Who may speak plain MQTT without credentials"},
         {"access.plain_beyond_loopback", "", "false", "boolean",
          "Allow plain HTTP and MQTT on addresses that other machines reach"},
@@ -329,6 +349,10 @@ Result<Config> make_config(const std::map<std::string, Origin>& gathered) {
     if (!expiry || *expiry < 1min) return read.bad("export.expiry", "a duration of at least 1m is expected, like 7d");
     config.export_expiry = *expiry;
     config.accept_discovered = TRY(read.choice("discovery.devices", {"inbox", "accept"})) == 1;
+    config.hall.tags_discovered_per_device_max = TRY(read.number("discovery.tags_per_device_max"));
+    if (config.hall.tags_discovered_per_device_max < 1 || config.hall.tags_discovered_per_device_max > 1'000'000)
+        return read.bad("discovery.tags_per_device_max", "1 to 1000000");
+    TRY_VOID(read_time(read, config));
     config.anonymous_mqtt = TRY(read.choice("access.anonymous_mqtt", {"loopback", "never"})) == 0;
     config.plain_beyond_loopback = TRY(read.boolean("access.plain_beyond_loopback"));
     config.tls_certificate = read.text("tls.certificate");

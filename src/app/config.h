@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "normalise/normaliser.h"
 #include "runtime/stream.h"
 
 namespace lineshaft::app {
@@ -33,6 +34,7 @@ struct Config {
     std::uint64_t export_bytes = 0, import_bytes = 0;
     Duration export_expiry{0};
     bool accept_discovered = false;
+    normalise::Normaliser::Options hall;
     bool anonymous_mqtt = true;  // On unencrypted loopback only.
     bool plain_beyond_loopback = false;
     std::string tls_certificate, tls_key;  // PEM files; empty: our own authority.

@@ -210,7 +210,7 @@ Result<void> House::Parts::open_rooms() {
                         *commands_, *modbus_,   identity_, *backup_, *fleet_};
     for (std::size_t i = 0; i < shards_->count(); ++i) {
         auto ids = TRY(registry::TagIds::create(*registry_, shards_->at(i)));
-        rooms_.push_back(std::make_unique<ShardRooms>(common, i, std::move(ids)));
+        rooms_.push_back(std::make_unique<ShardRooms>(common, i, std::move(ids), config_.hall));
     }
     for (auto& rooms : rooms_) rooms->connect(rooms_);
     std::vector<live::LiveDesk*> desks;

@@ -6,7 +6,8 @@
 
 namespace lineshaft::app {
 
-ShardRooms::ShardRooms(Common common, std::size_t index, std::unique_ptr<registry::TagIds> ids)
+ShardRooms::ShardRooms(Common common, std::size_t index, std::unique_ptr<registry::TagIds> ids,
+                       const normalise::Normaliser::Options& hall)
     : common_(common),
       index_(index),
       shard_(common.shards.at(index)),
@@ -17,7 +18,7 @@ ShardRooms::ShardRooms(Common common, std::size_t index, std::unique_ptr<registr
       engine_(shard_, events_),
       hub_(shard_, common.shards, common.store.at(shard_.id())),
       router_(common.store.at(shard_.id()), {&engine_, &hub_}),
-      normaliser_(shard_, router_, ids_, names_, names_, inbox_, {}) {}
+      normaliser_(shard_, router_, ids_, names_, names_, inbox_, hall) {}
 
 ShardRooms::~ShardRooms() = default;
 

@@ -40,7 +40,8 @@ struct DoorPlan {
 
 class ShardRooms {
 public:
-    ShardRooms(Common common, std::size_t index, std::unique_ptr<registry::TagIds> ids);
+    ShardRooms(Common common, std::size_t index, std::unique_ptr<registry::TagIds> ids,
+               const normalise::Normaliser::Options& hall);
     ~ShardRooms();
 
     normalise::Normaliser& normaliser() { return normaliser_; }

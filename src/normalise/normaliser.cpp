@@ -80,6 +80,7 @@ private:
     void settle(flow::Settled settled);
     void refuse(Why why, const Reading& reading);
     void report(Why why, Slot& slot, const Reading& reading);
+    void report_time(Why why, Slot& slot, const Reading& reading);
     Source& source_named(TenantId tenant, std::string_view name);
     void discovered(const Slot& slot);
     void report_discoveries();
@@ -151,8 +152,14 @@ bool Normaliser::Impl::find_all(const ReadingBatch& batch) {
 }
 
 void Normaliser::Impl::put(const Reading& reading, Slot& slot) {
-    SaneTime when = sane_time(reading.source_time, receive_time_);
-    if (reading.source_time.is_none() || when.why == Why::Time) when.time = time_of_receipt(slot, receive_time_);
+    const OutsideTime outside = options_.time.outside;
+    SaneTime when = sane_time(reading.source_time, receive_time_, options_.time);
+    if (when.why != Why::Kept) {
+        report_time(when.why, slot, reading);
+        if (outside == OutsideTime::Refuse) return refuse(when.why, reading);
+    }
+    const bool is_of_no_age = when.why == Why::Time && outside == OutsideTime::Quarantine;
+    if (reading.source_time.is_none() || is_of_no_age) when.time = time_of_receipt(slot, receive_time_);
     // The common case: a value as its tag wants it.
     if (slot.is_plain && reading.type == slot.type && slot.type != ValueType::String && when.why == Why::Kept &&
         reading.unit.empty() &&
@@ -166,7 +173,7 @@ void Normaliser::Impl::put(const Reading& reading, Slot& slot) {
     convert(reading, slot, converted_);
     if (converted_.why != Why::Kept) report(converted_.why, slot, reading);
     if (when.why != Why::Kept) {
-        converted_.quality = worse(converted_.quality, Quality::uncertain);
+        if (outside == OutsideTime::Quarantine) converted_.quality = worse(converted_.quality, Quality::uncertain);
         report(when.why, slot, reading);
     }
     if (!reading.unit.empty() && !slot.unit.empty() && reading.unit != slot.unit) {
@@ -278,11 +285,22 @@ void Normaliser::Impl::refuse(Why why, const Reading& reading) {
 void Normaliser::Impl::report(Why why, Slot& slot, const Reading& reading) {
     tally_.refused(why, slot.path, receive_time_);
     if (why == Why::Type && !std::exchange(slot.is_type_reported, true))
-        log_warning("tag '{}' is a {}, its device sends a {}: kept as BadTypeMismatch", slot.path, to_text(slot.type),
-                    to_text(reading.type));
+        log_warning("tag '{}' is a {}, its device sends a {} too: kept as that, BadTypeMismatch", slot.path,
+                    to_text(slot.type), to_text(reading.type));
+    if (why == Why::NotFinite && !std::exchange(slot.is_not_finite_reported, true))
+        log_warning("tag '{}': its device sends NaN or an infinity: kept as Bad", slot.path);
     if (why == Why::Unit && !std::exchange(slot.is_unit_reported, true))
         log_warning("tag '{}' is in '{}', its device sends '{}': kept as Uncertain", slot.path, slot.unit,
                     reading.unit);
+}
+
+/// One line a device: a wrong clock is wrong for all of its tags.
+void Normaliser::Impl::report_time(Why why, Slot& slot, const Reading& reading) {
+    if (std::exchange(slot.device->is_time_reported, true)) return;
+    constexpr std::string_view outcomes[] = {"kept as it is", "kept as Uncertain", "refused"};
+    log_warning("device '{}' sent {} at {} ({}): {}, and counted from now on", slot.device->name,
+                to_rfc3339(reading.source_time), to_rfc3339(receive_time_), to_text(why),
+                outcomes[static_cast<std::size_t>(options_.time.outside)]);
 }
 
 Source& Normaliser::Impl::source_named(TenantId tenant, std::string_view name) {

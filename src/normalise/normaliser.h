@@ -4,9 +4,10 @@
 ///          Names nobody has heard before get a TagId from a block reserved ahead, are told to the store at once and
 ///          to the registry in bulk, so their first sample is kept and nothing waits for SQL.
 /// Threads: one Normaliser per shard, own shard only.
-/// Errors:  none to the door for a wrong value: a value that does not fit its tag's type becomes a Bad sample without
-///          a value (BadTypeMismatch), counted and logged once a tag. InvalidArgument through `settled` when readings
-///          were not kept at all (inbox full, unusable names); readings of ignored devices are dropped and counted.
+/// Errors:  none to the door for a wrong value: one that does not fit its tag's type is kept with the type it came with,
+///          as BadTypeMismatch; NaN and infinities are kept as Bad; all are counted, and logged once a tag.
+///          InvalidArgument through `settled` when readings were not kept at all (inbox full, unusable names, times that
+///          TimeRule refuses); readings of ignored devices are dropped and counted.
 /// Limits:  limits::batch_samples_max, batch_text_bytes_max, devices_discovered_max, tags_discovered_per_device_max,
 ///          string_value_bytes_max, device_name_bytes_max, tag_path_bytes_max, refusals_kept_max.
 #pragma once
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -40,12 +42,27 @@ struct ProtocolRate {
     double samples_per_second = 0;  // Over the last ten seconds.
 };
 
+/// What becomes of readings whose time lies outside of what their receiver finds believable.
+enum class OutsideTime : std::uint8_t {
+    Accept,      // Kept as they came.
+    Quarantine,  // Kept as Uncertain; a time that is none of this age (before 1971, after 2200) becomes that of receipt.
+    Refuse,      // Not kept; the sender is told.
+};
+
+/// Times are believed from receipt - past_max to receipt + future_max. What lies beyond is counted whatever the rule.
+struct TimeRule {
+    Duration future_max = 10min;       // Clocks that are not synchronised differ by less.
+    std::optional<Duration> past_max;  // None: late data is welcome, however late.
+    OutsideTime outside = OutsideTime::Quarantine;
+};
+
 class Normaliser final : public flow::ReadingSink {
 public:
     struct Options {
         std::size_t devices_discovered_max = limits::devices_discovered_max;
         std::size_t tags_discovered_per_device_max = limits::tags_discovered_per_device_max;
         Duration heartbeat = 300s;  // A tag with a deadband is kept at least this often.
+        TimeRule time;
     };
 
     /// Everything given outlives the normaliser.

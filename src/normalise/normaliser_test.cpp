@@ -245,7 +245,7 @@ TEST_F(NormaliserTest, ReadingsThatNameTheirTagNeedNoNames) {
     EXPECT_EQ(results[0].error().code(), ErrorCode::InvalidArgument);
 }
 
-TEST_F(NormaliserTest, AValueOfTheWrongTypeIsABadSample) {
+TEST_F(NormaliserTest, AValueOfTheWrongTypeIsKeptAsItIsAndBad) {
     give_device({{.id = TagId(7), .address = "t"},
                  {.id = TagId(8), .address = "n", .type = ValueType::Int},
                  {.id = TagId(9), .address = "s", .type = ValueType::String},
@@ -257,10 +257,9 @@ TEST_F(NormaliserTest, AValueOfTheWrongTypeIsABadSample) {
     send("d", "s", 1.5);
     send("d", "b", 1.0);
     ASSERT_EQ(store.samples.size(), 6u);
-    for (int i : {0, 1}) {
-        EXPECT_EQ(store.samples[i].quality, Quality::bad_type_mismatch);
-        EXPECT_TRUE(std::isnan(std::get<double>(store.samples[i].value)));
-    }
+    for (int i : {0, 1}) EXPECT_EQ(store.samples[i].quality, Quality::bad_type_mismatch);
+    EXPECT_EQ(store.samples[0].value, Value("warm"));
+    EXPECT_EQ(store.samples[1].value, Value(1.5));
     EXPECT_EQ(store.samples[2].value, Value(21.5));
     EXPECT_EQ(store.samples[3].value, Value(std::int64_t{3}));
     EXPECT_EQ(store.samples[4].value, Value("1.5"));
@@ -268,6 +267,91 @@ TEST_F(NormaliserTest, AValueOfTheWrongTypeIsABadSample) {
     store.sync();
     for (const auto& result : results) EXPECT_TRUE(result);
     EXPECT_EQ(hall().refusals().size(), 2u);
+}
+
+TEST_F(NormaliserTest, NaNAndInfinitiesAreKeptBitByBitAsBadAndCounted) {
+    const double infinity = std::numeric_limits<double>::infinity();
+    const auto odd_nan = std::bit_cast<double>(std::uint64_t{0x7FF8'0000'0000'1234});
+    for (const double value : {1.0, infinity, -infinity, odd_nan}) send("d", "a", value);
+    ASSERT_EQ(store.samples.size(), 4u);
+    EXPECT_TRUE(store.samples[0].quality.is_good());
+    for (std::size_t i = 1; i < 4; ++i) EXPECT_TRUE(store.samples[i].quality.is_bad()) << i;
+    EXPECT_EQ(store.samples[1].value, Value(infinity));
+    EXPECT_EQ(store.samples[2].value, Value(-infinity));
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(std::get<double>(store.samples[3].value)), 0x7FF8'0000'0000'1234U);
+    ASSERT_EQ(hall().refusals().size(), 1u);
+    EXPECT_EQ(hall().refusals()[0].count, 3u);
+    store.sync();
+    for (const auto& result : results) EXPECT_TRUE(result);
+}
+
+TEST_F(NormaliserTest, TimesFarAwayAreKeptAsTheyComeWhenTheRuleAcceptsThem) {
+    options.time = {.future_max = 1min, .past_max = 1h, .outside = OutsideTime::Accept};
+    const UtcTime now = clock.utc_now();
+    for (const UtcTime time : {now + 10 * 24h, now - 2h, UtcTime(5)}) send("d", "a", 1.0, time);
+    ASSERT_EQ(store.samples.size(), 3u);
+    EXPECT_EQ(store.samples[0].source_time, now + 10 * 24h);
+    EXPECT_EQ(store.samples[1].source_time, now - 2h);
+    EXPECT_EQ(store.samples[2].source_time, UtcTime(5));
+    for (const Sample& sample : store.samples) EXPECT_TRUE(sample.quality.is_good());
+    EXPECT_EQ(hall().refusals().size(), 3u);  // Counted by reason all the same.
+}
+
+TEST_F(NormaliserTest, TimesFarAwayAreQuarantinedAsUncertain) {
+    options.time = {.future_max = 1min, .past_max = 1h, .outside = OutsideTime::Quarantine};
+    const UtcTime now = clock.utc_now();
+    for (const UtcTime time : {now + 59s, now - 59min, now + 61s, now - 61min}) send("d", "a", 1.0, time);
+    ASSERT_EQ(store.samples.size(), 4u);
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(store.samples[i].quality.is_uncertain(), i >= 2) << i;
+    EXPECT_EQ(store.samples[3].source_time, now - 61min);
+    store.sync();
+    for (const auto& result : results) EXPECT_TRUE(result);
+}
+
+TEST_F(NormaliserTest, TimesFarAwayAreRefusedAndTheRestIsKept) {
+    options.time = {.future_max = 1min, .past_max = 1h, .outside = OutsideTime::Refuse};
+    const UtcTime now = clock.utc_now();
+    ReadingBatch mixed = batch();
+    for (const UtcTime time : {now, now + 2min, now - 2h, UtcTime(5), UtcTime()})
+        mixed.add("d", "a", 1.0, time, Quality::good);
+    send(std::move(mixed));
+    EXPECT_EQ(store.samples.size(), 2u);
+    store.sync();
+    ASSERT_EQ(results.size(), 1u);
+    ASSERT_FALSE(results[0]);
+    EXPECT_EQ(results[0].error().code(), ErrorCode::InvalidArgument);
+    EXPECT_EQ(hall().refusals().size(), 3u);
+}
+
+TEST_F(NormaliserTest, ADeviceThatInventsTagsIsBoundedAndDisturbsNobody) {
+    options.tags_discovered_per_device_max = 100;
+    constexpr int invented = 20'000;
+    for (int part = 0; part < 10; ++part) {
+        ReadingBatch flood = batch();
+        for (int i = 0; i < invented / 10; ++i)
+            flood.add("broken", fmt::format("x{}", part * invented + i), 1.0, UtcTime(), Quality::good);
+        flood.add("sound", "a", 1.0, UtcTime(), Quality::good);
+        send(std::move(flood));
+    }
+    EXPECT_EQ(store.samples.size(), 110u);
+    EXPECT_EQ(doors.series.size(), 101u);
+    ASSERT_EQ(hall().refusals().size(), 1u);
+    EXPECT_EQ(hall().refusals()[0].what, "broken");
+    EXPECT_EQ(hall().refusals()[0].count, static_cast<std::uint64_t>(invented - 100));
+    store.sync();
+    shard.run();
+}
+
+TEST_F(NormaliserTest, NamesOfAnyScriptAndEmptyBatchesAreWelcome) {
+    send("工場/ライン3/充填機", "温度", 21.5);
+    send("Größe/Würzburg", "Ω/Ström", 1.0);
+    send(batch());
+    ASSERT_EQ(doors.series.size(), 2u);
+    EXPECT_EQ(doors.series[0].path, "工場/ライン3/充填機/温度");
+    shard.run();
+    store.sync();
+    ASSERT_EQ(results.size(), 3u);
+    for (const auto& result : results) EXPECT_TRUE(result);
 }
 
 TEST_F(NormaliserTest, NoValueIsKeptForAKnownTagOnly) {

@@ -116,7 +116,7 @@ bool Catalogue::make_slot(Device& device, const Reading& reading, Found& found) 
     else if (is_without_value(reading))
         found.why = Why::NoValue;  // Its type would be a guess.
     else if (device.slots.size() >= options_.tags_discovered_per_device_max)
-        found.why = Why::InboxFull;
+        found.why = Why::TagsFull;
     else
         found.why = Why::Kept;
     if (found.why != Why::Kept) return true;

@@ -8,7 +8,6 @@ namespace {
 
 constexpr UtcTime earliest{31'536'000'000'000'000};   // 1971-01-01: before it, a clock that was never set.
 constexpr UtcTime latest{7'258'118'400'000'000'000};  // 2200-01-01: beyond it, a wrong unit.
-constexpr Duration future_max = 10min;                // Clocks that are not synchronised differ by less.
 
 std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
 
@@ -93,21 +92,31 @@ void convert(const Reading& reading, const Slot& slot, Converted& out) {
     } else if (slot.type == ValueType::Double && reading.type != ValueType::String) {
         out.bits = bits_of(number_of(reading));
     } else if (!convert_slowly(reading, slot.type, out)) {
+        // Kept as it is: what the device said must not be lost because the tag was described otherwise.
         out.why = Why::Type;
-        return without_value(Quality::bad_type_mismatch, out);
+        out.type = reading.type;
+        out.bits = reading.bits;
+        out.text = reading.text;
+        out.quality = worse(reading.quality, Quality::bad_type_mismatch);
+        return;
     }
     if (out.type == ValueType::Double || out.type == ValueType::Int) to_engineering_value(slot, out);
-    // Not a number, and the source does not say why.
-    if (out.type == ValueType::Double && std::isnan(std::bit_cast<double>(out.bits)))
+    if (out.type == ValueType::Double && !std::isfinite(std::bit_cast<double>(out.bits))) {
+        // The bits stay; Bad keeps it out of every sum.
+        if (!out.quality.is_bad()) out.why = Why::NotFinite;
         out.quality = worse(out.quality, Quality::bad);
+    }
 }
 
 Quality worse(Quality a, Quality b) { return b.code() >> 30 > a.code() >> 30 ? b : a; }
 
-SaneTime sane_time(UtcTime source_time, UtcTime receive_time) {
+SaneTime sane_time(UtcTime source_time, UtcTime receive_time, const TimeRule& rule) {
     if (source_time.is_none()) return {receive_time};
-    if (source_time < earliest || source_time >= latest) return {receive_time, Why::Time};
-    if (source_time > receive_time + future_max) return {source_time, Why::Future};
+    if (source_time < earliest || source_time >= latest)
+        return {rule.outside == OutsideTime::Accept ? source_time : receive_time, Why::Time};
+    if (source_time > receive_time && source_time - receive_time > rule.future_max) return {source_time, Why::Future};
+    if (rule.past_max && source_time < receive_time && receive_time - source_time > *rule.past_max)
+        return {source_time, Why::Past};
     return {source_time};
 }
 

@@ -13,7 +13,7 @@ struct Converted {
     std::uint64_t bits = 0;
     std::string_view text;
     Quality quality;
-    Why why = Why::Kept;  // Type, when it did not fit.
+    Why why = Why::Kept;  // Type, when it did not fit; NotFinite.
     std::string owned;
 };
 
@@ -26,12 +26,13 @@ void convert(const Reading& reading, const Slot& slot, Converted& out);
 /// The worse of two; the first when both are alike.
 Quality worse(Quality a, Quality b);
 
-/// When a sample was so: the source's time if it can be right, else the time of receipt, Uncertain.
+/// When a sample was so: the source's time if it can be right; a time that is none of this age becomes that of receipt,
+/// unless the rule accepts all.
 struct SaneTime {
     UtcTime time;
-    Why why = Why::Kept;  // Future or Time, when it could not be believed.
+    Why why = Why::Kept;  // Future, Past or Time, when it is not believed.
 };
-SaneTime sane_time(UtcTime source_time, UtcTime receive_time);
+SaneTime sane_time(UtcTime source_time, UtcTime receive_time, const TimeRule& rule);
 
 /// `receive_time` in whole milliseconds: what lies below is chance, and would cost more to keep than the values.
 UtcTime whole_milliseconds(UtcTime receive_time);

@@ -44,6 +44,7 @@ struct alignas(64) Slot {
     bool is_registered = false;  // The registry has it.
     bool is_type_reported = false;
     bool is_unit_reported = false;
+    bool is_not_finite_reported = false;
     UtcTime last_receipt;  // The last time given by time_of_receipt.
 
     Device* device = nullptr;
@@ -63,6 +64,7 @@ struct Device {
     DeviceId id;          // None until the registry has it.
     bool is_new = false;  // Counted among those that the registry does not have yet.
     bool is_ignored = false;
+    bool is_time_reported = false;
     std::vector<std::unique_ptr<Slot>> slots;
     std::unordered_map<std::string_view, Slot*> by_address;  // Keys are the slots' own.
     std::size_t guess = 0;  // Devices send their values in the same order: the next one is most likely this.

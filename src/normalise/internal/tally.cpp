@@ -19,13 +19,16 @@ constexpr const char* refused_name = "lineshaft_readings_refused_total";
 constexpr const char* refused_help = "Readings not kept, or not kept as sent";
 Counter refused_ignored{refused_name, "reason=\"ignored\"", refused_help};
 Counter refused_inbox{refused_name, "reason=\"inbox_full\"", refused_help};
+Counter refused_tags{refused_name, "reason=\"device_tags_full\"", refused_help};
 Counter refused_name_{refused_name, "reason=\"name\"", refused_help};
 Counter refused_unknown{refused_name, "reason=\"unknown_tag\"", refused_help};
 Counter refused_no_value{refused_name, "reason=\"no_value\"", refused_help};
 Counter refused_text{refused_name, "reason=\"text_too_long\"", refused_help};
 Counter refused_type{refused_name, "reason=\"type\"", refused_help};
+Counter refused_not_finite{refused_name, "reason=\"not_finite\"", refused_help};
 Counter refused_unit{refused_name, "reason=\"unit\"", refused_help};
 Counter refused_future{refused_name, "reason=\"future\"", refused_help};
+Counter refused_past{refused_name, "reason=\"past\"", refused_help};
 Counter refused_time{refused_name, "reason=\"time\"", refused_help};
 
 Counter held{"lineshaft_deadband_held_total", "", "Samples held back by deadbands"};
@@ -43,13 +46,16 @@ Counter& counter_of(Why why) {
     switch (why) {
         case Why::Ignored: return refused_ignored;
         case Why::InboxFull: return refused_inbox;
+        case Why::TagsFull: return refused_tags;
         case Why::Name: return refused_name_;
         case Why::UnknownTag: return refused_unknown;
         case Why::NoValue: return refused_no_value;
         case Why::TextTooLong: return refused_text;
         case Why::Type: return refused_type;
+        case Why::NotFinite: return refused_not_finite;
         case Why::Unit: return refused_unit;
         case Why::Future: return refused_future;
+        case Why::Past: return refused_past;
         case Why::Time:
         case Why::Kept:
         case Why::count_: break;
@@ -64,13 +70,16 @@ std::string_view to_text(Why why) {
         case Why::Kept: return "kept";
         case Why::Ignored: return "the device is ignored";
         case Why::InboxFull: return "the inbox of discovered things is full";
+        case Why::TagsFull: return "the device has more new tags than discovery.tags_per_device_max";
         case Why::Name: return "the name cannot be used";
         case Why::UnknownTag: return "there is no such tag";
         case Why::NoValue: return "no value yet";
         case Why::TextTooLong: return "the text is too long";
         case Why::Type: return "the value does not have the tag's type";
+        case Why::NotFinite: return "the value is no finite number";
         case Why::Unit: return "the unit is not the tag's";
-        case Why::Future: return "the time lies in the future";
+        case Why::Future: return "the time lies further ahead than time.future_max";
+        case Why::Past: return "the time lies further back than time.past_max";
         case Why::Time: return "the time cannot be right";
         case Why::count_: break;
     }

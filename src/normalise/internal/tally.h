@@ -18,15 +18,18 @@ namespace lineshaft::normalise {
 enum class Why : std::uint8_t {
     Kept,
     Ignored,     // Its device is ignored.
-    InboxFull,   // No more discovered devices, or tags of this one.
+    InboxFull,   // No more discovered devices.
+    TagsFull,    // No more discovered tags of this device.
     Name,        // Device or address cannot be a name.
     UnknownTag,  // It names a tag that does not exist.
     NoValue,     // The first thing heard of a tag is that it has no value.
     TextTooLong,
-    Type,    // Kept as BadTypeMismatch.
-    Unit,    // Kept as Uncertain: another unit than the tag's.
-    Future,  // Kept as Uncertain.
-    Time,    // Kept as Uncertain, at the time of receipt.
+    Type,       // Kept with its own type as BadTypeMismatch.
+    NotFinite,  // Kept as Bad: NaN or an infinity.
+    Unit,       // Kept as Uncertain: another unit than the tag's.
+    Future,     // These three as TimeRule says.
+    Past,
+    Time,  // None of this age.
     count_
 };
 std::string_view to_text(Why why);

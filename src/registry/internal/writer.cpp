@@ -29,6 +29,9 @@ void put_with_path(SnapshotBuilder& builder, const std::unordered_map<AssetId, A
     builder.put(asset);
 }
 
+// A last bound: the normaliser's setting lies at or below it.
+constexpr std::size_t tags_per_device_max = 1'000'000;
+
 }  // namespace
 
 Result<std::unique_ptr<Writer>> Writer::create(const std::string& path, audit::Log* audit_log, DeviceState discovery,
@@ -177,9 +180,9 @@ Result<void> Writer::discover_one(Edit& edit, DiscoveredTag& found, Discovery& s
     if (addresses->second.contains(found.address) || edit.view().tags.contains(found.id)) return {};
     // An id with a history belongs to a tag that somebody has deleted: the store still has its samples, and that is all.
     if (TRY(has_history(ObjectKind::Tag, found.id.value()))) return {};
-    if (addresses->second.size() >= limits::tags_discovered_per_device_max) {
+    if (addresses->second.size() >= tags_per_device_max) {
         so_far.refuse(ErrorCode::LimitExceeded, fmt::format("device '{}' has {} tags: name further ones by hand",
-                                                            found.device, limits::tags_discovered_per_device_max));
+                                                            found.device, tags_per_device_max));
         return {};
     }
     Tag tag;
