@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t slices_at_once = 4;
 constexpr std::size_t slices_aimed_at = 32;
+constexpr std::size_t keys_per_slice_min = 16;  // Fewer are not worth a task.
 constexpr std::size_t keys_per_slice_max = 64;
 constexpr std::size_t inline_rows_max = 4'000;  // So few are finished on the shard: a hand-over costs more.
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -67,7 +68,7 @@ void Run::found(Result<Keys> keys) {
 void Run::begin() {
     snapshot_.reset();
     if (plan_.query.is_last) return ask_last();
-    keys_per_slice_ = std::clamp(keys_->count / slices_aimed_at, std::size_t{1}, keys_per_slice_max);
+    keys_per_slice_ = std::clamp(keys_->count / slices_aimed_at, keys_per_slice_min, keys_per_slice_max);
     rows_.resize((keys_->count + keys_per_slice_ - 1) / keys_per_slice_);
     go_on();
 }
