@@ -25,7 +25,15 @@ public:
     virtual Result<void> append(ByteView bytes) = 0;
     /// Returns once everything appended before this call survives a power cut (fdatasync).
     virtual Result<void> sync() = 0;
+    /// What was appended.
     virtual std::uint64_t size() const = 0;
+    /// Lets the file take `bytes` in all: zeros are written behind its end, so that a later sync of what is appended
+    /// there has no metadata to write. A reader sees the zeros. Without room nothing is lost: appends go on as before.
+    /// Errors: DiskFull, Io.
+    virtual Result<void> reserve(std::uint64_t bytes) {
+        (void)bytes;
+        return {};
+    }
 };
 
 class ReadFile {

@@ -467,13 +467,16 @@ void expect_nothing_lost(Store& store, const Oracle& acknowledged, const Oracle&
     }
 }
 
-void run_with_cut(std::uint64_t seed, std::uint64_t syncs, bool& reached) {
+enum class Room : std::uint8_t { AsNeeded, Ahead };
+
+void run_with_cut(std::uint64_t seed, std::uint64_t syncs, bool& reached, Room room = Room::AsNeeded) {
     Random random(seed);
     Options options;
     options.memtable_bytes = 12'000;
     options.log_file_bytes = 6'000;
     options.segments_per_day_max = 2;
     Store store(options);
+    if (room == Room::Ahead) store.disk.honour_reserve();
     store.disk.lose_power_at_sync(syncs);
     Oracle acknowledged;
     Oracle offered;
@@ -506,6 +509,18 @@ TEST(HistorianPowerCut, AtEverySyncNothingAcknowledgedIsLostAndNothingInvented) 
         SCOPED_TRACE(syncs);
         bool reached = false;
         run_with_cut(1000 + syncs, syncs, reached);
+        if (::testing::Test::HasFatalFailure() || !reached) break;
+        ++cuts;
+    }
+    EXPECT_GT(cuts, 60U);
+}
+
+TEST(HistorianPowerCut, RoomMadeAheadInTheLogIsToldFromTornRecords) {
+    std::uint64_t cuts = 0;
+    for (std::uint64_t syncs = 0;; ++syncs) {
+        SCOPED_TRACE(syncs);
+        bool reached = false;
+        run_with_cut(5000 + syncs, syncs, reached, Room::Ahead);
         if (::testing::Test::HasFatalFailure() || !reached) break;
         ++cuts;
     }
@@ -575,6 +590,27 @@ TEST(HistorianSickDisk, AFullDiskRefusesReadsOnAndResumesByItself) {
     store.disk.lose_power();
     store.open();
     EXPECT_EQ(store.rows(tag_a).size(), 3U);
+}
+
+TEST(HistorianSickDisk, ADiskThatFillsWhileRoomIsMadeAheadRefusesOnlyWhatDoesNotFit) {
+    Store store;
+    store.disk.honour_reserve();
+    store.disk.set_free_bytes(20'000);  // Less than a step.
+    int kept = 0;
+    while (kept < 10'000 && store.offer(one(tag_a, epoch + kept, 1.0 * kept))) ++kept;
+    EXPECT_GT(kept, 100);
+    EXPECT_LT(kept, 1'000);
+    EXPECT_EQ(store.historian->stats().state, State::DiskFull);
+    EXPECT_GE(store.rows(tag_a).size(), static_cast<std::size_t>(kept));
+    store.disk.set_free_bytes(64 << 20);
+    store.shard->advance(10s);
+    EXPECT_TRUE(store.historian->is_ready());
+    ASSERT_TRUE(store.offer(one(tag_a, epoch - 1, 3.0)));
+    store.die();
+    store.disk.lose_power();
+    store.open();
+    EXPECT_GE(store.rows(tag_a).size(), static_cast<std::size_t>(kept) + 1);
+    EXPECT_EQ(store.historian->stats().damaged_files, 0U);
 }
 
 TEST(HistorianSickDisk, AFlushThatFindsNoSpaceIsRepeatedUntilItDoes) {

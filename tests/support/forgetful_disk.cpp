@@ -15,23 +15,37 @@ std::string parent_of(const std::string& path) {
 
 class ForgetfulFile final : public AppendFile, public ReadFile {
 public:
-    ForgetfulFile(ForgetfulDisk& disk, std::shared_ptr<ForgetfulDisk::Content> content)
-        : disk_(disk), epoch_(disk.epoch_), content_(std::move(content)), size_(content_->bytes.size()) {}
+    enum class For : std::uint8_t { Appending, Reading };
+    ForgetfulFile(ForgetfulDisk& disk, std::shared_ptr<ForgetfulDisk::Content> content, For purpose)
+        : disk_(disk), epoch_(disk.epoch_), content_(std::move(content)), purpose_(purpose) {}
 
     Result<void> append(ByteView bytes) override {
         TRY_VOID(check());
         TRY_VOID(disk_.count_call());
+        // What was reserved is overwritten; only what goes beyond needs space.
+        const std::size_t reserved = std::min(content_->zeros, bytes.size());
         if (disk_.free_bytes_) {
-            if (*disk_.free_bytes_ < bytes.size()) {
+            if (*disk_.free_bytes_ < bytes.size() - reserved) {
                 // As a real one: what fits is written, the rest is not.
-                const auto part = bytes.first(*disk_.free_bytes_);
-                content_->bytes.insert(content_->bytes.end(), part.begin(), part.end());
+                put(bytes.first(reserved + *disk_.free_bytes_));
                 *disk_.free_bytes_ = 0;
                 return lineshaft::fail(ErrorCode::DiskFull, "the disk in memory is full");
             }
-            *disk_.free_bytes_ -= bytes.size();
+            *disk_.free_bytes_ -= bytes.size() - reserved;
         }
-        content_->bytes.insert(content_->bytes.end(), bytes.begin(), bytes.end());
+        put(bytes);
+        return {};
+    }
+    Result<void> reserve(std::uint64_t bytes) override {
+        TRY_VOID(check());
+        if (!disk_.reserves_ || bytes <= content_->bytes.size()) return {};
+        std::uint64_t more = bytes - content_->bytes.size();
+        const bool is_full = disk_.free_bytes_ && *disk_.free_bytes_ < more;
+        if (is_full) more = *disk_.free_bytes_;
+        if (disk_.free_bytes_) *disk_.free_bytes_ -= more;
+        content_->bytes.resize(content_->bytes.size() + more);
+        content_->zeros += more;
+        if (is_full) return lineshaft::fail(ErrorCode::DiskFull, "the disk in memory is full");
         return {};
     }
     Result<void> sync() override {
@@ -41,10 +55,13 @@ public:
             failed_ = true;
             return counted;
         }
-        content_->synced_bytes = content_->bytes.size();
+        content_->synced_bytes = content_->bytes.size() - content_->zeros;
+        content_->synced_zeros = content_->bytes.size();
         return {};
     }
-    std::uint64_t size() const override { return content_->bytes.size(); }
+    std::uint64_t size() const override {
+        return content_->bytes.size() - (purpose_ == For::Appending ? content_->zeros : 0);
+    }
 
     Result<void> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
         if (offset + into.size() > content_->bytes.size())
@@ -55,6 +72,13 @@ public:
     ByteView map() const override { return content_->bytes; }
 
 private:
+    void put(ByteView bytes) {
+        Bytes& all = content_->bytes;
+        const std::size_t over = std::min(content_->zeros, bytes.size());
+        std::copy_n(bytes.begin(), over, all.end() - static_cast<std::ptrdiff_t>(content_->zeros));
+        content_->zeros -= over;
+        all.insert(all.end(), bytes.begin() + static_cast<std::ptrdiff_t>(over), bytes.end());
+    }
     Result<void> check() {
         if (failed_ || epoch_ != disk_.epoch_ || disk_.dark_)
             return lineshaft::fail(ErrorCode::Io, "this file is dead");
@@ -64,7 +88,7 @@ private:
     ForgetfulDisk& disk_;
     const std::uint64_t epoch_;
     std::shared_ptr<ForgetfulDisk::Content> content_;
-    std::uint64_t size_;
+    const For purpose_;
     bool failed_ = false;
 };
 
@@ -89,7 +113,8 @@ void ForgetfulDisk::lose_power(Tear tear, Random* random) {
     if (!names_survive) names_ = names_synced_;
     for (auto& [path, content] : names_) {
         std::size_t keep = content->synced_bytes;
-        const std::size_t unsynced = content->bytes.size() - std::min(keep, content->bytes.size());
+        const std::size_t appended = content->bytes.size() - content->zeros;
+        const std::size_t unsynced = appended - std::min(keep, appended);
         if (tear == Tear::Random && random && unsynced > 0) {
             keep += random->below(unsynced + 1);
             if (keep > content->synced_bytes && random->below(2) == 0) content->bytes[keep - 1] ^= std::byte{0x5A};
@@ -97,7 +122,10 @@ void ForgetfulDisk::lose_power(Tear tear, Random* random) {
         // A new object: files opened before must not see what the reopened system writes.
         auto reborn = std::make_shared<Content>();
         reborn->bytes.assign(content->bytes.begin(), content->bytes.begin() + static_cast<std::ptrdiff_t>(keep));
+        // Where room was on disk already, what was not written to it is zeros.
+        reborn->bytes.resize(std::max(keep, content->synced_zeros));
         reborn->synced_bytes = reborn->bytes.size();
+        reborn->synced_zeros = reborn->bytes.size();
         content = std::move(reborn);
     }
     names_synced_ = names_;
@@ -170,7 +198,7 @@ Result<std::unique_ptr<AppendFile>> ForgetfulDisk::create(const std::string& pat
     if (names_.contains(path)) return lineshaft::fail(ErrorCode::Conflict, path + " exists");
     if (free_bytes_ && *free_bytes_ == 0) return lineshaft::fail(ErrorCode::DiskFull, "the disk in memory is full");
     names_[path] = std::make_shared<Content>();
-    return std::make_unique<ForgetfulFile>(*this, names_[path]);
+    return std::make_unique<ForgetfulFile>(*this, names_[path], ForgetfulFile::For::Appending);
 }
 
 Result<std::unique_ptr<AppendFile>> ForgetfulDisk::reopen(const std::string& path, std::uint64_t size) {
@@ -180,14 +208,16 @@ Result<std::unique_ptr<AppendFile>> ForgetfulDisk::reopen(const std::string& pat
     Content& content = *at->second;
     content.bytes.resize(size);
     content.synced_bytes = std::min<std::size_t>(content.synced_bytes, size);
-    return std::make_unique<ForgetfulFile>(*this, at->second);
+    content.synced_zeros = std::min<std::size_t>(content.synced_zeros, size);
+    content.zeros = 0;
+    return std::make_unique<ForgetfulFile>(*this, at->second, ForgetfulFile::For::Appending);
 }
 
 Result<std::unique_ptr<ReadFile>> ForgetfulDisk::open(const std::string& path) {
     TRY_VOID(check_power());
     const auto at = names_.find(path);
     if (at == names_.end()) return lineshaft::fail(ErrorCode::NotFound, path);
-    return std::make_unique<ForgetfulFile>(*this, at->second);
+    return std::make_unique<ForgetfulFile>(*this, at->second, ForgetfulFile::For::Reading);
 }
 
 Result<Bytes> ForgetfulDisk::read(const std::string& path) {

@@ -28,6 +28,8 @@ public:
     struct Content {
         Bytes bytes;
         std::size_t synced_bytes = 0;
+        std::size_t zeros = 0;         // Of `bytes`, at the end: reserved.
+        std::size_t synced_zeros = 0;  // The length that a power cut leaves, filled with zeros.
     };
 
     ForgetfulDisk();
@@ -36,6 +38,8 @@ public:
     void lose_power(Tear tear = Tear::None, Random* random = nullptr);
     /// The process dies, the machine does not: everything written stays, open files and locks are gone.
     void kill_process();
+    /// From now on reserve() makes room, as the machine's disk does; otherwise it does nothing.
+    void honour_reserve() { reserves_ = true; }
     void set_free_bytes(std::uint64_t bytes) { free_bytes_ = bytes; }
     void fail_sync_after(std::uint64_t syncs) { sync_fails_in_ = syncs; }
     /// Loses power by itself just before the n-th sync from now; is_dark() tells, and every call fails with Io then.
@@ -90,6 +94,7 @@ private:
     std::uint64_t calls_ = 0;
     std::uint64_t epoch_ = 0;  // Rises at each power cut: older files are dead.
     bool dark_ = false;
+    bool reserves_ = false;
 };
 
 }  // namespace lineshaft::testing

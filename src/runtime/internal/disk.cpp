@@ -1,6 +1,7 @@
 #include "runtime/disk.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -64,10 +65,26 @@ public:
 
     std::uint64_t size() const override { return size_; }
 
+    // Zeros and not fallocate(): blocks that were never written are marked in metadata when they are, at every sync.
+    Result<void> reserve(std::uint64_t bytes) override {
+        static constexpr std::array<std::byte, 64 * 1024> zeros{};
+        if (failed_) return fail(ErrorCode::Io, path_ + ": an earlier write or sync failed");
+        reserved_ = std::max(reserved_, size_);
+        while (reserved_ < bytes) {
+            const std::size_t part = std::min<std::uint64_t>(zeros.size(), bytes - reserved_);
+            const ssize_t written = ::pwrite(fd_.get(), zeros.data(), part, static_cast<off_t>(reserved_));
+            if (written < 0 && errno == EINTR) continue;
+            if (written < 0) return io_error(path_, "reserve room");
+            reserved_ += static_cast<std::uint64_t>(written);
+        }
+        return {};
+    }
+
 private:
     const Descriptor fd_;
     const std::string path_;
     std::uint64_t size_;
+    std::uint64_t reserved_ = 0;  // The file's length, when it is longer than what was appended.
     bool failed_ = false;
 };
 

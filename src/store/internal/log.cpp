@@ -11,12 +11,18 @@ namespace lineshaft::store {
 namespace {
 
 constexpr Duration retry_after = 1s;
+constexpr std::uint64_t reserve_step_max = 4 * 1024 * 1024;
 constexpr std::string_view name_prefix = "log-";
 constexpr std::string_view name_suffix = ".wal";
 
 Counter commits_total{"lineshaft_store_commits_total", "", "Group commits synced"};
 Counter commit_bytes_total{"lineshaft_store_commit_bytes_total", "", "Bytes synced to the log"};
 Counter commits_failed_total{"lineshaft_store_commits_failed_total", "", "Group commits that the disk refused"};
+
+/// Room for `needed` bytes, a whole number of steps. Where there is none the append itself says what that means.
+void reserve(AppendFile& file, std::uint64_t needed, std::uint64_t step) {
+    if (step > 0) (void)file.reserve((needed + step - 1) / step * step);
+}
 
 }  // namespace
 
@@ -98,20 +104,21 @@ void Log::start() {
     commit.file = std::move(file_);
     pool_.run(
         shard_,
-        [&disk = disk_, directory = directory_, commit = std::move(commit)]() mutable {
-            return write(disk, directory, std::move(commit));
-        },
+        [&disk = disk_, directory = directory_, step = std::min<std::uint64_t>(file_bytes_, reserve_step_max),
+         commit = std::move(commit)]() mutable { return write(disk, directory, step, std::move(commit)); },
         [this](Commit done) { finished(std::move(done)); });
 }
 
 /// On the log pool.
-Log::Commit Log::write(Disk& disk, const std::string& directory, Commit commit) {
+Log::Commit Log::write(Disk& disk, const std::string& directory, std::uint64_t reserve_step, Commit commit) {
     const auto append = [&]() -> Result<void> {
         const bool fresh = !commit.file;
         if (fresh) {
             commit.file = TRY(disk.create(commit.path));
+            reserve(*commit.file, log_header_bytes + commit.bytes.size(), reserve_step);
             TRY_VOID(commit.file->append(encode_log_header(commit.header)));
         }
+        if (!fresh) reserve(*commit.file, commit.file->size() + commit.bytes.size(), reserve_step);
         TRY_VOID(commit.file->append(commit.bytes));
         TRY_VOID(commit.file->sync());
         if (fresh) TRY_VOID(disk.sync_directory(directory));

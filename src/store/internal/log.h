@@ -7,6 +7,8 @@
 /// is told; the bytes are kept and written again, to a new file, as soon as the disk takes them; until then the log
 /// is not ready.
 ///
+/// Room for the log is made in steps ahead of need (reserve_step_max), so that a sync writes data and nothing else.
+///
 /// Threads: own shard; appends and syncs on the log pool, one job at a time.
 /// Errors:  to waiters: DiskFull, Io, Closed.
 /// Limits:  limits::wal_unsynced_bytes_max.
@@ -75,7 +77,7 @@ private:
         Result<void> outcome;
         bool removed = false;  // It failed, and its file is gone.
     };
-    static Commit write(Disk& disk, const std::string& directory, Commit commit);
+    static Commit write(Disk& disk, const std::string& directory, std::uint64_t reserve_step, Commit commit);
 
     void schedule();
     void start();

@@ -1,5 +1,7 @@
 #include "store/internal/replay.h"
 
+#include <cstring>
+
 #include "base/log.h"
 
 namespace lineshaft::store {
@@ -15,6 +17,12 @@ std::size_t find_commit(ByteView file, std::size_t from, std::uint64_t least) {
         if (record && load_le<std::uint64_t>(record->body.data()) >= least) return at;
     }
     return SIZE_MAX;
+}
+
+bool is_zero(ByteView bytes) {
+    // The first byte is looked at, the others compared with their neighbours: as fast as memory.
+    return bytes.empty() ||
+           (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 class Replay {
@@ -67,8 +75,13 @@ private:
                 at += record->bytes;
                 continue;
             }
+            if (is_zero(file.subspan(at))) {
+                entry.bytes = at;  // Room made ahead that was never used.
+                return {};
+            }
             const std::size_t next = find_commit(file, at + 1, commit_ + 1);
             if (next == SIZE_MAX) {
+                entry.bytes = at;
                 log_info("{}/{}: ends with a torn record at {}; {} bytes were never acknowledged", directory_, name_,
                          at, file.size() - at);
                 return {};
