@@ -7,6 +7,9 @@
 #include "registry/internal/writer.h"
 
 namespace lineshaft::registry {
+namespace {
+constexpr std::size_t tags_shown_at_full_pace = 20'000;
+}
 
 /// Newly met tags on their way: what waits while a transaction runs goes into the next one together.
 struct Registry::Waiting {
@@ -110,7 +113,9 @@ void Registry::discover_waiting() {
 void Registry::show_discovered() {
     if (show_discovered_.is_set()) return;
     const Instant now = shards_.at(0).now();
-    const Instant due = shown_discovered_ + options_.show_discovered_every;
+    // Each version copies the maps that changed, all of them when many tags are new: the more there are, the rarer.
+    const auto slower = static_cast<std::int64_t>(views_[0]->snapshot->tags.size() / tags_shown_at_full_pace) + 1;
+    const Instant due = shown_discovered_ + options_.show_discovered_every * slower;
     if (now >= due) {
         shown_discovered_ = now;
         return sql_pool_.post([this] { publish(); });
