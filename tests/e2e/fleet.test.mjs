@@ -27,7 +27,7 @@ const lines = () => {
   return all;
 };
 
-const ask = async (question) => JSON.parse((await server.request("POST", "/api/v1/fleet-query", JSON.stringify(question))).body);
+const ask = async (question) => (await server.request("POST", "/api/v1/fleet-query", question)).json;
 const sessions = {
   select: [{ name: "v", tags: "readings/{driver}/{fleet}/{truck}/velocity" }],
   from: "2026-01-01T00:00:00Z",
