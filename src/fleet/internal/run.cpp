@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/counters.h"
 #include "fleet/internal/finish.h"
 
 namespace lineshaft::fleet {
@@ -16,6 +17,11 @@ constexpr std::size_t keys_per_slice_min = 16;  // Fewer are not worth a task.
 constexpr std::size_t keys_per_slice_max = 64;
 constexpr std::size_t inline_rows_max = 4'000;  // So few are finished on the shard: a hand-over costs more.
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+Counter queries_total{"lineshaft_fleet_queries_total", "", "Fleet queries answered or refused"};
+Counter refused_total{"lineshaft_fleet_queries_refused_total", "",
+                      "Fleet queries that ended without an answer: too large, too long, nothing fits"};
+Counter samples_total{"lineshaft_fleet_samples_total", "", "Samples that fleet queries looked at"};
 
 bool is_true(double value) { return value == value && value != 0; }
 
@@ -253,6 +259,9 @@ void Run::finish_rows() {
 void Run::answer(Result<Finished> result) {
     const std::unique_ptr<Run> own(this);
     deadline_.cancel();
+    queries_total.add();
+    if (!result) refused_total.add();
+    samples_total.add(totals_.samples);
     engine_.ended(caller_);
     done_(std::move(result));
 }
