@@ -136,7 +136,7 @@ Json up_times_json(const std::vector<store::UpTime>& times) {
 
 void get_hours(Call call) {
     const UtcTime now = call.services->shard.utc_now();
-    const auto from = call.time("from", now - 24h), to = call.time("to", now);
+    const auto from = call.time("from", now - 24h), to = call.time("to", now + 1ns);
     if (!from) return call.answer(from.error());
     if (!to) return call.answer(to.error());
     if (const auto span = Call::check_span(*from, *to); !span) return call.answer(span.error());

@@ -73,7 +73,7 @@ struct Branch {
         const auto off = skew();
         const double skewed = off ? std::min(1.0, std::abs(seconds(*off)) / 600) : 0;
         const double refused_part = share(static_cast<double>(refused), refused + samples);
-        return std::min(1.0, std::max({missing_part, share(bad, samples), share(late, timed),
+        return std::min(1.0, std::max({missing_part, share(bad, samples), share(late, timed) / 2,
                                        share(static_cast<double>(stuck), tags), share(out_of_range, tags),
                                        share(static_cast<double>(silent), tags), refused_part, skewed,
                                        damaged > 0 ? 0.5 : 0.0, share(uncertain, samples) / 2}));
@@ -146,7 +146,7 @@ Result<void> QualityQuestion::read() {
     snapshot_ = call_.services->registry.snapshot(call_.services->shard);
     const UtcTime now = call_.services->shard.utc_now();
     from_ = TRY(call_.time("from", now - 24h));
-    to_ = TRY(call_.time("to", now));
+    to_ = TRY(call_.time("to", now + 1ns));
     TRY_VOID(Call::check_span(from_, to_));
     limit_ = TRY(call_.limit(limit_));
     prefix_ = call_.parameter("prefix");

@@ -50,7 +50,7 @@ std::vector<Interval> common(const std::vector<Interval>& a, const std::vector<I
 
 Completion::Completion(Historian& store, const Ledger& ledger, TagQuestion question, UtcTime from, UtcTime to)
     : store_(store), ledger_(ledger), question_(std::move(question)), from_(from), to_(to) {
-    to_ = std::max(from_, std::min(to_, ledger_.now()));
+    to_ = std::max(from_, std::min(to_, ledger_.now() + 1ns));
     until_ = to_;
     if (question_.cadence) period_ = *question_.cadence;
     start();

@@ -136,7 +136,7 @@ public:
           store_(store),
           questions_(std::move(questions)),
           from_(from),
-          to_(std::max(from, std::min(to, shard.utc_now()))),
+          to_(std::max(from, std::min(to, shard.utc_now() + 1ns))),
           done_(std::move(done)) {
         judged_.reserve(questions_.size());
     }
