@@ -261,6 +261,10 @@ const std::vector<Setting>& settings() {
          "Samples held in memory per shard before they are written as a segment"},
         {"store.retention_age", "", "", "duration", "Samples older than this go; empty keeps them for ever"},
         {"store.retention_bytes", "", "", "bytes", "Oldest samples go beyond this; empty: no bound"},
+        {"storage.cold_path", "", "", "directory", "Another place for old segments; empty: none"},
+        {"storage.cold_after", "", "30d", "duration", "Segments whose newest sample is older go to the cold path"},
+        {"storage.close_flush_max", "", "10s", "duration",
+         "At a stop memory is written to segments if it may take this long; else the next start reads the log"},
         {"export.bytes_max", "", "10GB", "bytes", "Files of exports in all; the oldest go beyond this"},
         {"export.expiry", "", "7d", "duration", "Exports, and files uploaded for import, go after this"},
         {"import.bytes_max", "", "10GB", "bytes", "Files uploaded for import in all"},
@@ -343,6 +347,17 @@ Result<Config> make_config(const std::map<std::string, Origin>& gathered) {
     }
     if (!read.text("store.retention_bytes").empty())
         config.retention_bytes = TRY(read.bytes("store.retention_bytes"));
+    config.cold_path = read.text("storage.cold_path");
+    if (!config.cold_path.empty() && config.cold_path.front() != '/')
+        return read.bad("storage.cold_path", "an absolute path is expected, like /mnt/cold/lineshaft");
+    auto cold_after = parse_duration(read.text("storage.cold_after"));
+    if (!cold_after || *cold_after < 24h)
+        return read.bad("storage.cold_after", "a duration of at least 1d is expected, like 30d");
+    config.cold_after = *cold_after;
+    auto close_flush = parse_duration(read.text("storage.close_flush_max"));
+    if (!close_flush || *close_flush < 0s)
+        return read.bad("storage.close_flush_max", "a duration is expected, like 10s");
+    config.close_flush_max = *close_flush;
     config.export_bytes = TRY(read.bytes("export.bytes_max"));
     config.import_bytes = TRY(read.bytes("import.bytes_max"));
     auto expiry = parse_duration(read.text("export.expiry"));

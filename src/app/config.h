@@ -31,6 +31,9 @@ struct Config {
     std::size_t memtable_bytes = 0;
     std::optional<Duration> retention_age;
     std::optional<std::uint64_t> retention_bytes;
+    std::string cold_path;
+    Duration cold_after = 30 * 24h;
+    Duration close_flush_max = 10s;
     std::uint64_t export_bytes = 0, import_bytes = 0;
     Duration export_expiry{0};
     bool accept_discovered = false;

@@ -1,6 +1,7 @@
 #include "app/extras.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <map>
 
@@ -138,6 +139,9 @@ private:
     void add_disk(Json& json) {
         if (const auto free = sources_.disk.free_bytes(sources_.data_directory))
             json["store"]["disk_free_bytes"] = *free;
+        std::error_code unknown;
+        const auto space = std::filesystem::space(sources_.data_directory, unknown);
+        if (!unknown) json["store"]["disk_total_bytes"] = space.capacity;
     }
 
     Sources& sources_;

@@ -11,10 +11,12 @@
 #include "access/certificate_authority.h"
 #include "app/broker_access.h"
 #include "app/shard_rooms.h"
+#include "app/storage_watch.h"
 #include "backup/restore.h"
 #include "backup/service.h"
 #include "base/log.h"
 #include "fleet/engine.h"
+#include "north/rest/retention_rules.h"
 
 namespace lineshaft::app {
 namespace {
@@ -101,6 +103,7 @@ private:
     std::unique_ptr<route::CommandRouter> commands_;
     net::TlsIdentity identity_;
     UtcTime certificate_expires_;
+    std::unique_ptr<StorageWatch> storage_watch_;
     std::string fingerprint_;
     std::vector<std::unique_ptr<ShardRooms>> rooms_;
     std::unique_ptr<transfer::Exports> exports_;
@@ -121,6 +124,7 @@ Result<void> House::Parts::open() {
     TRY_VOID(open_identity());
     TRY_VOID(open_rooms());
     TRY_VOID(restore_names());
+    store_->post_set_retention(rest::plain_rules(TRY(rest::load_retention_rules(registry_->database()))));
     restore_alarms();
     shards_->start();
     running_ = true;
@@ -160,6 +164,9 @@ Result<void> House::Parts::open_ground() {
     store.memtable_bytes = config_.memtable_bytes;
     store.retention_age = config_.retention_age;
     store.retention_bytes = config_.retention_bytes;
+    store.cold_path = config_.cold_path;
+    store.cold_after = config_.cold_after;
+    store.close_flush_max = config_.close_flush_max;
     store_ = TRY(store::Historians::create(*shards_, *disk_, *log_pool_, *disk_pool_, store));
     store_->read_on(*query_pool_);
     return {};
@@ -309,6 +316,10 @@ Result<void> House::Parts::on_each(const std::function<Result<void>(std::size_t,
 }
 
 Result<void> House::Parts::open_doors() {
+    shards_->must_run(0, [this] {
+        storage_watch_ = std::make_unique<StorageWatch>(shards_->at(0), *store_, *disk_, config_.data_directory,
+                                                        config_.retention_age);
+    });
     doors_ = {config_.http, config_.https, config_.mqtt, config_.mqtts};
     bool claimed = false;
     shards_->must_run(0, [&] {
@@ -401,6 +412,13 @@ std::vector<std::string> House::Parts::warnings() const {
         add("backup-overdue", "no backup has succeeded for two days",
             "See Backups for the reason, or run `lineshaft backup create`.");
     }
+    const StorageWatch* storage = storage_watch_.get();
+    if (const auto full_at = storage ? storage->disk_full_at() : std::nullopt)
+        add("disk-full-soon", "going on as now the disk is full on " + to_rfc3339(*full_at).substr(0, 10),
+            "Give it more space, or let less stay: see `lineshaft storage retention`.");
+    if (storage && storage->cold_segments_missing() > 0)
+        add("cold-path-missing", fmt::format("{} cold segments cannot be read", storage->cold_segments_missing()),
+            "Mount storage.cold_path again; nothing is deleted meanwhile, and answers say what is missing.");
     const Duration left = certificate_expires_ - system_clock().utc_now();
     if (!certificate_expires_.is_none() && left < 30 * 24h) {
         add("certificate", fmt::format("the TLS certificate expires on {}", to_rfc3339(certificate_expires_)),
@@ -444,6 +462,7 @@ void House::Parts::stop() {
     shards_->must_run(0, [this] {
         claim_watch_.cancel();
         commands_subscription_ = {};
+        storage_watch_.reset();
     });
     if (broker_) wait_for(0, [this](Task done) { broker_->post_close(std::move(done)); });
     wait_for(0, [this](Task done) { imports_->close(std::move(done)); });

@@ -67,6 +67,7 @@ int run_command_line(int argc, char** argv) {
     add_token(app, action);
     add_config(app, action);
     add_sim(app, action);
+    add_storage(app, action);
     add_backup(app, action);
     add_restore(app, action);
     add_verify(app, action);

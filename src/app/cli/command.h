@@ -48,6 +48,7 @@ void add_export(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
+void add_storage(CLI::App& app, Action& action);
 void add_backup(CLI::App& app, Action& action);
 void add_restore(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);

@@ -75,7 +75,8 @@ public:
         for (const auto& routes :
              {session_routes(), account_routes(), asset_routes(), device_routes(), tag_routes(), value_routes(),
               history_routes(), ledger_routes(), quality_routes(), fleet_routes(), alarm_routes(), rule_routes(),
-              modbus_routes(), system_routes(), backup_routes(), export_routes(), import_routes()}) {
+              modbus_routes(), system_routes(), backup_routes(), export_routes(), import_routes(), storage_routes(),
+              retention_routes()}) {
             for (const Route& route : routes) routes_.push_back({route, levels_of(route.path)});
         }
     }

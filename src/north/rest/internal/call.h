@@ -80,6 +80,8 @@ std::vector<Route> system_routes();
 std::vector<Route> export_routes();
 std::vector<Route> import_routes();
 std::vector<Route> backup_routes();
+std::vector<Route> storage_routes();
+std::vector<Route> retention_routes();
 
 // Pieces that several resources share.
 std::string id_text(std::uint64_t id);
