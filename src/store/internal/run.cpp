@@ -227,6 +227,14 @@ const ExpiredRange* Run::expired_at(const Bucket& bucket, Tier tier) const {
     return nullptr;
 }
 
+void Run::tell_expired(const Bucket& bucket, Losses& losses) const {
+    for (const ExpiredRange& range : series_.expired) {
+        if (range.last_time < bucket.first_time || range.first_time > bucket.last_time) continue;
+        const TimeRange told{std::max(range.first_time, scope_->from), std::min(range.last_time, scope_->last)};
+        if (losses.expired.empty() || losses.expired.back() != told) losses.expired.push_back(told);
+    }
+}
+
 bool Run::take_whole(UtcTime limit, Piece& piece, Losses& losses) {
     ASSERT(!is_open() && !is_empty_);
     piece = {};
@@ -253,9 +261,8 @@ bool Run::take_whole(UtcTime limit, Piece& piece, Losses& losses) {
     const Bucket& bucket = *item_->bucket;
     const Tier tier = levels_[bounds_.size()].ref.tier;
     const bool is_touched = is_hidden(bucket.first_time, bucket.last_time);
-    if (const ExpiredRange* range = expired_at(bucket, tier)) {
-        const TimeRange told{std::max(range->first_time, scope_->from), std::min(range->last_time, scope_->last)};
-        if (losses.expired.empty() || losses.expired.back() != told) losses.expired.push_back(told);
+    if (expired_at(bucket, tier)) {
+        tell_expired(bucket, losses);
         move_past(bucket.last_time);
         // What was erased or not yet known in part cannot be told apart any more: it is left out.
         if (is_touched || scope_->known_at) return piece = {}, true;
@@ -267,6 +274,7 @@ bool Run::take_whole(UtcTime limit, Piece& piece, Losses& losses) {
                       scope_->grain.count() % width_of(tier).count() == 0 && bucket.first_time >= position_ &&
                       bucket.last_time <= scope_->last && bucket.last_time < limit;
     if (!fits) return false;
+    tell_expired(bucket, losses);
     piece.bucket = &bucket;
     piece.count = bucket.count;
     move_past(bucket.last_time);

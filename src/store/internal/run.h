@@ -127,6 +127,7 @@ private:
     void cut(UtcTime from, UtcTime last);
     bool is_hidden(UtcTime first, UtcTime last) const;
     const ExpiredRange* expired_at(const Bucket& bucket, Tier tier) const;
+    void tell_expired(const Bucket& bucket, Losses& losses) const;
     void damage(UtcTime first, UtcTime last, Losses& losses) const;
     UtcTime bound() const { return bounds_.empty() ? scope_->last : std::min(bounds_.back(), scope_->last); }
     void move_past(UtcTime last);

@@ -73,6 +73,29 @@ void write_and_read_block(ByteView input) {
     }
 }
 
+void read_any_tier(ByteView input) {
+    Bytes chunk(input.begin(), input.end());
+    if (chunk.size() < 6) return;
+    chunk[4] = std::byte{1};
+    chunk[5] &= std::byte{3};
+    store_le(chunk.data(), crc32c(ByteView(chunk).subspan(4)));
+    const auto tier = static_cast<Tier>(chunk[5]);
+    std::vector<Bucket> buckets;
+    if (!decode_tier_chunk(chunk, TagId(1), tier, buckets)) {
+        ASSERT(buckets.empty());
+        return;
+    }
+    for (const Bucket& bucket : buckets) {
+        ASSERT(bucket.count > 0 && bucket.usable <= bucket.count && bucket.good + bucket.uncertain <= bucket.count);
+        ASSERT(bucket.start <= bucket.first_time && bucket.first_time <= bucket.last_time);
+        ASSERT(bucket.last_time < bucket.start + width_of(tier));
+    }
+    Bytes again;
+    encode_tier_chunk(TagId(1), tier, buckets, again);
+    std::vector<Bucket> back;
+    ASSERT(decode_tier_chunk(again, TagId(1), tier, back) && back.size() == buckets.size());
+}
+
 /// A disk with one file, the input.
 class OneFile final : public ReadFile {
 public:
@@ -90,7 +113,7 @@ void read_any_segment(ByteView input) {
     Bytes file(input.begin(), input.end());
     if (file.size() >= 20 + 56) {
         store_le(file.data(), std::uint32_t{0x4753534C});
-        store_le(file.data() + 4, std::uint16_t{1});
+        store_le(file.data() + 4, static_cast<std::uint16_t>(1 + load_le<std::uint16_t>(file.data() + 4) % 2));
         store_le(file.data() + 16, crc32c(ByteView(file).first(16)));
         std::byte* trailer = file.data() + file.size() - 56;
         const auto table = load_le<std::uint64_t>(trailer);
@@ -109,6 +132,11 @@ void read_any_segment(ByteView input) {
             Chunk rows;
             if (header) (void)(*segment)->decode(block, *header, rows);
         }
+        std::vector<Bucket> buckets;
+        for (const TierRef& tier : series->tiers) {
+            for (const TierChunk& chunk : tier.chunks)
+                (void)(*segment)->decode(series->tag, tier.tier, chunk, buckets);
+        }
     }
 }
 
@@ -117,10 +145,11 @@ void read_any_segment(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     const ByteView input = std::as_bytes(std::span(data + 1, size - 1));
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
         case 0: read_any_block(input); break;
         case 1: write_and_read_block(input); break;
         case 2: read_any_segment(input); break;
+        case 4: read_any_tier(input); break;
         case 3: (void)decode_manifest(input); break;
         default: (void)read_catalog(input, [](TagId, SeriesInfo&&) {}); break;
     }
