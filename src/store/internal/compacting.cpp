@@ -108,13 +108,7 @@ private:
     Merge stream(UtcTime from, UtcTime last, Versions versions) {
         Merge merge(tag_, from, last, versions);
         merge.hide(hidden_);
-        const auto fill = [&](auto& into) {
-            if constexpr (requires { add_segments(into, sources_); })
-                add_segments(into, sources_);
-            else
-                add_segments(into, sources_, tag_, from, last);
-        };
-        fill(merge);
+        add_segments(merge, sources_);
         return merge;
     }
 
