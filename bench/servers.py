@@ -55,6 +55,18 @@ MACHINE = ["temperature", "pressure", "flow", "current", "vibration", "level", "
 TABLES = {"tsbs": {"readings": READINGS, "diagnostics": DIAGNOSTICS}, "plant": {"machine": MACHINE}}
 
 
+STARTED = []
+
+
+def end_all():
+    """Ends every program that was started and still runs."""
+    for server in STARTED:
+        if server.process and server.process.poll() is None:
+            server.process.terminate()
+            server.process.wait(60)
+    STARTED.clear()
+
+
 class Server:
     name = ""
     durability = ""
@@ -66,6 +78,7 @@ class Server:
         self.directory = directory
         self.port = free_port()
         self.process = None
+        STARTED.append(self)
 
     def settle(self):
         """Merges and writes out what it would merge and write by itself later."""
