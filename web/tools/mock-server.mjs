@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
+import { dataRoutes } from './mock-data.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, '..', 'dist');
@@ -935,6 +936,7 @@ const routes = [
         : { openapi: '3.1.0', info: { title: 'Lineshaft', version: '0.1.0' }, paths: {} },
   ],
 ];
+routes.push(...dataRoutes({ tags, devices, Refusal }));
 for (const route of routes) {
   const pattern = route[1].replace(/:([a-z]+)/g, (whole, name) => (name === 'id' ? '(?<id>[^/:]+)' : whole));
   route.push(new RegExp(`^/api/v1${pattern}$`));

@@ -1,7 +1,7 @@
 // The line at the top that nothing covers: the foremost alarm, how many there are, and the way to acknowledge.
 
 import { Button } from '@mantine/core';
-import { type ReactNode, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { foremost, priorities } from '../model/alarms';
 import { formatTimeShort, formatUnit, formatValue } from '../model/format';
 import { navigate } from '../model/navigation';
@@ -9,14 +9,18 @@ import { useAlarms } from '../model/queries';
 import { useMay } from '../model/roles';
 import { href } from '../model/router';
 import { t } from '../model/text';
-import { AckDialog } from '../parts/AckDialog';
 import { AlarmBadge } from '../parts/AlarmBadge';
 import { Link } from '../parts/Link';
+
+// Fetched when the strip stands: acknowledging then waits for nothing.
+const loadAckDialog = () => import('../parts/AckDialog');
+const AckDialog = lazy(async () => ({ default: (await loadAckDialog()).AckDialog }));
 
 export function AlarmStrip({ tools }: { tools: ReactNode }) {
   const alarms = useAlarms().data;
   const mayAcknowledge = useMay('operator');
   const [acking, setAcking] = useState(false);
+  useEffect(() => void loadAckDialog(), []);
   const first = foremost(alarms?.items ?? []);
   const counts = alarms?.counts;
   const active = priorities.filter((priority) => (counts?.[priority] ?? 0) > 0);
@@ -66,7 +70,9 @@ export function AlarmStrip({ tools }: { tools: ReactNode }) {
         ))}
       </Link>
       {tools}
-      {acking && first !== null && <AckDialog alarms={[first]} onClose={() => setAcking(false)} />}
+      <Suspense fallback={null}>
+        {acking && first !== null && <AckDialog alarms={[first]} onClose={() => setAcking(false)} />}
+      </Suspense>
     </header>
   );
 }

@@ -1,6 +1,6 @@
 import { MantineProvider } from '@mantine/core';
 import { QueryClientProvider } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
 import { whenSignedOut } from '../api/client';
 import { live } from '../model/live';
 import { navigate, useRoute } from '../model/navigation';
@@ -9,10 +9,12 @@ import { queryClient, takeAlarms, useSession } from '../model/queries';
 import { t } from '../model/text';
 import { Offer, Waiting } from '../parts/Page';
 import { Toasts } from '../parts/Toasts';
-import { Claim } from '../views/Claim';
 import { SignIn } from '../views/SignIn';
 import { Shell } from './Shell';
 import { themeFor } from './theme';
+
+// Needed once in the life of a house.
+const Claim = lazy(() => import('../views/Claim'));
 
 live.onAlarms(takeAlarms);
 whenSignedOut(() => void queryClient.invalidateQueries({ queryKey: ['session'] }));
@@ -52,5 +54,10 @@ function Gate() {
     return session.isError ? <Offer title={t('link.noServer')} text={t('link.noServerText')} /> : <Waiting />;
   }
   if (isSignedIn) return <Shell />;
-  return session.data.claimed ? <SignIn /> : <Claim token={new URLSearchParams(route.hash).get('token') ?? ''} />;
+  if (session.data.claimed) return <SignIn />;
+  return (
+    <Suspense fallback={<Waiting />}>
+      <Claim token={new URLSearchParams(route.hash).get('token') ?? ''} />
+    </Suspense>
+  );
 }

@@ -24,7 +24,7 @@ interface Command {
 
 const shownMax = 12;
 
-export function CommandPalette({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
+export default function CommandPalette({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
   const [text, setText] = useState('');
   const [search] = useDebouncedValue(text, 120);
   const [at, setAt] = useState(0);
@@ -65,6 +65,24 @@ export function CommandPalette({ onClose, onHelp }: { onClose: () => void; onHel
     },
     { key: 'n', icon: 'plus', name: t('devices.add'), kind: t('palette.action'), run: go(href('addDevice')) },
     { key: 's', icon: 'assets', name: t('nav.assets'), kind: t('palette.screen'), run: go(href('assets')) },
+    { key: 'q', icon: 'quality', name: t('nav.quality'), kind: t('palette.screen'), run: go(href('quality')) },
+    {
+      key: 'e',
+      icon: 'quality',
+      name: t('nav.ledger'),
+      kind: t('palette.screen'),
+      run: go(href('quality', {}, { tab: 'ledger' })),
+    },
+    { key: 'f', icon: 'question', name: t('nav.questions'), kind: t('palette.screen'), run: go(href('questions')) },
+    { key: 'x', icon: 'transfer', name: t('nav.transfer'), kind: t('palette.screen'), run: go(href('transfer')) },
+    { key: 'w', icon: 'storage', name: t('nav.storage'), kind: t('palette.screen'), run: go(href('storage')) },
+    {
+      key: 'v',
+      icon: 'storage',
+      name: t('nav.retention'),
+      kind: t('palette.screen'),
+      run: go(href('storage', {}, { tab: 'retention' })),
+    },
     { key: 'u', icon: 'users', name: t('nav.users'), kind: t('palette.screen'), run: go(href('users')) },
     { key: 'y', icon: 'system', name: t('nav.system'), kind: t('palette.screen'), run: go(href('system')) },
     { key: 'p', icon: 'audit', name: t('nav.api'), kind: t('palette.screen'), run: go(href('api')) },

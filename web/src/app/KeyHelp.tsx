@@ -9,6 +9,10 @@ const keys = [
   ['g t', 'trend'],
   ['g a', 'alarms'],
   ['g d', 'devices'],
+  ['g q', 'quality'],
+  ['g f', 'questions'],
+  ['g e', 'transfer'],
+  ['g h', 'storage'],
   ['g s', 'system'],
   ['a', 'acknowledge'],
   ['.', 'timeRange'],
@@ -18,7 +22,7 @@ const keys = [
   ['Esc', 'close'],
 ] as const;
 
-export function KeyHelp({ onClose }: { onClose: () => void }) {
+export default function KeyHelp({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={t('keys.title')} onClose={onClose}>
       <dl className="ls-facts">

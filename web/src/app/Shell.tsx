@@ -1,7 +1,7 @@
 // What stays while screens change: alarm strip, connection banner, navigation, keys.
 
 import { ActionIcon, Menu, useMantineColorScheme } from '@mantine/core';
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import { session as sessionApi } from '../api/endpoints';
 import { timeZoneText } from '../model/format';
 import { navigate, useRoute } from '../model/navigation';
@@ -17,24 +17,35 @@ import { Link } from '../parts/Link';
 import { Offer, Waiting } from '../parts/Page';
 import { Overview } from '../views/Overview';
 import { AlarmStrip } from './AlarmStrip';
-import { CommandPalette } from './CommandPalette';
 import { ConnectionBanner } from './ConnectionBanner';
-import { KeyHelp } from './KeyHelp';
+
+// Dialogs come after the first screen: they are fetched when it stands, so that opening one waits for nothing.
+const loadPalette = () => import('./CommandPalette');
+const CommandPalette = lazy(loadPalette);
+const KeyHelp = lazy(() => import('./KeyHelp'));
+
+/** Screens whose words the first screen does not wait for. */
+const withWords = (load: () => Promise<{ default: React.ComponentType }>) =>
+  lazy(async () => (await Promise.all([load(), import('./laterText')]))[0]);
 
 const screens: Record<RouteName, React.ComponentType> = {
   overview: Overview,
   claim: Overview,
-  trend: lazy(() => import('../views/Trend')),
-  alarms: lazy(() => import('../views/Alarms')),
-  devices: lazy(() => import('../views/Devices')),
-  addDevice: lazy(() => import('../views/AddDevice')),
-  device: lazy(() => import('../views/DeviceDetail')),
-  assets: lazy(() => import('../views/Assets')),
-  users: lazy(() => import('../views/Users')),
-  audit: lazy(() => import('../views/Audit')),
-  system: lazy(() => import('../views/System')),
-  api: lazy(() => import('../views/ApiExplorer')),
-  errors: lazy(() => import('../views/ErrorCodes')),
+  trend: withWords(() => import('../views/Trend')),
+  alarms: withWords(() => import('../views/Alarms')),
+  devices: withWords(() => import('../views/Devices')),
+  addDevice: withWords(() => import('../views/AddDevice')),
+  device: withWords(() => import('../views/DeviceDetail')),
+  assets: withWords(() => import('../views/Assets')),
+  quality: withWords(() => import('../views/Quality')),
+  storage: withWords(() => import('../views/Storage')),
+  transfer: withWords(() => import('../views/Transfer')),
+  questions: withWords(() => import('../views/Questions')),
+  users: withWords(() => import('../views/Users')),
+  audit: withWords(() => import('../views/Audit')),
+  system: withWords(() => import('../views/System')),
+  api: withWords(() => import('../views/ApiExplorer')),
+  errors: withWords(() => import('../views/ErrorCodes')),
 };
 
 const entries: { name: RouteName; icon: IconName; administrator?: boolean }[] = [
@@ -43,6 +54,10 @@ const entries: { name: RouteName; icon: IconName; administrator?: boolean }[] = 
   { name: 'alarms', icon: 'alarm' },
   { name: 'devices', icon: 'device' },
   { name: 'assets', icon: 'assets' },
+  { name: 'quality', icon: 'quality' },
+  { name: 'questions', icon: 'question' },
+  { name: 'transfer', icon: 'transfer' },
+  { name: 'storage', icon: 'storage' },
   { name: 'users', icon: 'users', administrator: true },
   { name: 'audit', icon: 'audit', administrator: true },
   { name: 'system', icon: 'system' },
@@ -68,11 +83,16 @@ export function Shell() {
         'g t': () => navigate(href('trend')),
         'g a': () => navigate(href('alarms')),
         'g d': () => navigate(href('devices')),
+        'g q': () => navigate(href('quality')),
+        'g f': () => navigate(href('questions')),
+        'g e': () => navigate(href('transfer')),
+        'g h': () => navigate(href('storage')),
         'g s': () => navigate(href('system')),
       }),
       [],
     ),
   );
+  useEffect(() => void loadPalette(), []);
   const Screen = route.name === 'unknown' ? null : screens[route.name];
   return (
     <div className="ls-shell">
@@ -91,8 +111,10 @@ export function Shell() {
           )}
         </Suspense>
       </main>
-      {palette && <CommandPalette onClose={() => setPalette(false)} onHelp={() => setHelp(true)} />}
-      {help && <KeyHelp onClose={() => setHelp(false)} />}
+      <Suspense fallback={null}>
+        {palette && <CommandPalette onClose={() => setPalette(false)} onHelp={() => setHelp(true)} />}
+        {help && <KeyHelp onClose={() => setHelp(false)} />}
+      </Suspense>
     </div>
   );
 }

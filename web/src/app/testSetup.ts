@@ -1,3 +1,4 @@
 import { startText } from './startText';
 
 startText();
+await import('./laterText');

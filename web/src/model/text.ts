@@ -3,3 +3,8 @@
 import i18next from 'i18next';
 
 export const t = i18next.t.bind(i18next) as typeof i18next.t;
+
+/** The words of screens that are fetched later. */
+export function addWords(words: object): void {
+  i18next.addResourceBundle('en', 'translation', words, true);
+}

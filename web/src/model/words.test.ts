@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Alarm, AuditEntry } from '../api/types';
-import en from '../app/locales/en.json';
 import { foremost, proposeDeadband, roundThreshold, sortAlarms } from './alarms';
 import { auditSentence, differences } from './auditText';
 import { parseErrorCodes } from './errorCodes';
@@ -141,6 +140,11 @@ describe('openapi', () => {
 });
 
 describe('the catalogue', () => {
+  // From the files: what is imported has been put together by now.
+  const catalogue = (name: string): object =>
+    JSON.parse(readFileSync(join(import.meta.dirname, `../app/locales/${name}.json`), 'utf8'));
+  const en = catalogue('en');
+  const later = catalogue('later');
   const keys = (node: object, prefix = ''): string[] =>
     Object.entries(node).flatMap(([key, value]) =>
       typeof value === 'string' ? [prefix + key] : keys(value as object, `${prefix}${key}.`),
@@ -152,9 +156,13 @@ describe('the catalogue', () => {
       return /\.tsx?$/.test(entry.name) && !entry.name.includes('.test.') ? [readFileSync(path, 'utf8')] : [];
     });
 
+  it('does not say in one part what another part says already', () => {
+    expect(Object.keys(later).filter((group) => group in en)).toEqual([]);
+  });
+
   it('holds no word that no screen uses', () => {
     const text = sources(join(import.meta.dirname, '..')).join('\n');
-    const unused = keys(en).filter((key) => {
+    const unused = [...keys(en), ...keys(later)].filter((key) => {
       const plain = key.replace(/_(zero|one|other)$/, '');
       const [parent, last] = [plain.slice(0, plain.lastIndexOf('.') + 1), plain.slice(plain.lastIndexOf('.') + 1)];
       // Keys put together, such as t(`priority.${n}`), use all of their parent, or all that begins alike.

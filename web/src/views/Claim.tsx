@@ -23,7 +23,7 @@ export function StrengthHint({ password }: { password: string }) {
   );
 }
 
-export function Claim({ token }: { token: string }) {
+export default function Claim({ token }: { token: string }) {
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
   const [again, setAgain] = useState('');

@@ -1,0 +1,7 @@
+// The words of all screens but the first, and the looks of those around the store: fetched with whichever comes next.
+
+import { addWords } from '../model/text';
+import './data.css';
+import words from './locales/later.json';
+
+addWords(words);
