@@ -217,6 +217,7 @@ void Imports::Impl::create(Import wanted, Shard& caller, Answer done) {
         shard_,
         [&disk = disk_, folder = folder_of(wanted.id), wanted]() -> Result<void> {
             TRY_VOID(disk.make_directory(folder));
+            TRY_VOID(disk.sync_directory(folder.substr(0, folder.rfind('/'))));
             return save_import(disk, folder, wanted);
         },
         guarded([this, wanted, &caller, done = std::move(done)](Result<void> saved) mutable {
@@ -252,9 +253,11 @@ void Imports::Impl::append(TenantId tenant, std::uint64_t id, std::uint64_t offs
          free_min = options_.disk_free_min]() -> Result<std::uint64_t> {
             if (TRY(disk.free_bytes(path.substr(0, path.rfind('/')))) < free_min + bytes.size())
                 return fail(ErrorCode::DiskFull, "the rest of the disk is left to the data");
-            auto file = disk.exists(path) ? TRY(disk.reopen(path, offset)) : TRY(disk.create(path));
+            const bool is_new = !disk.exists(path);
+            auto file = is_new ? TRY(disk.create(path)) : TRY(disk.reopen(path, offset));
             TRY_VOID(file->append(as_bytes(bytes)));
             TRY_VOID(file->sync());
+            if (is_new) TRY_VOID(disk.sync_directory(path.substr(0, path.rfind('/'))));
             return file->size();
         },
         guarded([this, id, job, &caller, done = std::move(done)](Result<std::uint64_t> size) mutable {

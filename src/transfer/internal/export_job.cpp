@@ -137,6 +137,7 @@ Result<std::vector<Part>> parts_of(const NewExport& wanted) {
 
 Result<void> save_question(Disk& disk, const std::string& folder, const Job& job) {
     TRY_VOID(disk.make_directory(folder));
+    TRY_VOID(disk.sync_directory(folder.substr(0, folder.rfind('/'))));
     const std::string text = question_json(job).dump(-1, ' ', false, Json::error_handler_t::replace);
     return disk.replace(folder + "/question.json", as_bytes(text));
 }
