@@ -48,6 +48,19 @@ constexpr Row rows[] = {
     {"DELETE", "/api/v1/tokens/{}", Administrator},
     {"GET", "/api/v1/backups", Administrator},
     {"POST", "/api/v1/backups", Administrator},
+    {"GET", "/api/v1/export", Viewer},
+    {"GET", "/api/v1/exports", Viewer},
+    {"POST", "/api/v1/exports", Viewer},
+    {"GET", "/api/v1/exports/{}", Viewer},
+    {"DELETE", "/api/v1/exports/{}", Viewer},
+    {"GET", "/api/v1/exports/{}/file", Viewer},
+    {"GET", "/api/v1/imports", Engineer},
+    {"POST", "/api/v1/imports", Engineer},
+    {"GET", "/api/v1/imports/{}", Engineer},
+    {"DELETE", "/api/v1/imports/{}", Engineer},
+    {"PUT", "/api/v1/imports/{}/file", Engineer},
+    {"POST", "/api/v1/imports/{}:start", Engineer},
+    {"GET", "/api/v1/imports/{}/refused", Engineer},
     {"GET", "/api/v1/audit", Administrator},
     {"GET", "/api/v1/audit:verify", Administrator},
     {"GET", "/api/v1/status", Viewer},
@@ -98,9 +111,9 @@ std::string path_of(const Row& row) {
 TEST_F(RightsTest, EveryRouteStandsInTheTableOfThisTest) {
     std::set<std::string> found, expected(std::begin(open_routes), std::end(open_routes));
     for (const Row& row : rows) expected.insert(fmt::format("{} {}", row.method, row.path));
-    for (const auto& routes :
-         {session_routes(), account_routes(), asset_routes(), device_routes(), tag_routes(), value_routes(),
-          history_routes(), alarm_routes(), rule_routes(), modbus_routes(), system_routes(), backup_routes()}) {
+    for (const auto& routes : {session_routes(), account_routes(), asset_routes(), device_routes(), tag_routes(),
+                               value_routes(), history_routes(), alarm_routes(), rule_routes(), modbus_routes(),
+                               system_routes(), backup_routes(), export_routes(), import_routes()}) {
         for (const Route& route : routes) {
             const std::string name = fmt::format("{} {}", route.method, route.path);
             EXPECT_TRUE(found.insert(name).second) << name << " stands twice";

@@ -56,6 +56,24 @@ public:
     std::vector<Command> given;
 };
 
+/// Keeps the readings it is given and says at once that they are durable.
+class FakeReadings final : public flow::ReadingSink {
+public:
+    flow::Took offer(ReadingBatch& batch, flow::Settled& settled) override {
+        const ReadingBatch taken = std::move(batch);
+        for (const Reading& r : taken.readings) lines.push_back(fmt::format("{}|{}", r.device, r.address));
+        later.push_back([done = std::move(settled)]() mutable { done({}); });
+        shard->post([this] {
+            for (Task& task : std::exchange(later, {})) task();
+        });
+        return flow::Took::All;
+    }
+    void when_ready(Task task) override { shard->post(std::move(task)); }
+    Shard* shard = nullptr;
+    std::vector<std::string> lines;
+    std::vector<Task> later;
+};
+
 struct Answer {
     unsigned status = 0;
     std::map<std::string, std::string> headers;
@@ -83,9 +101,18 @@ protected:
         options.path = "/store";
         store = store::Historians::create(shards, disk, *pool, *pool, options).value();
         fleet = fleet::Engine::create(shards, *registry, *store, *pool);
+        const transfer::ExportRooms transfer_rooms{shards, *store, *pool, disk};
+        exports =
+            transfer::Exports::create(transfer_rooms, shards.at(0), {.directory = "/exports", .disk_free_min = 0})
+                .value();
+        readings.shard = &shards.at(0);
+        imports = transfer::Imports::create(disk, *pool, shards.at(0), readings,
+                                            {.directory = "/imports", .disk_free_min = 0})
+                      .value();
+        transfers = std::make_unique<transfer::Transfers>(*exports, *imports, transfer_rooms);
         api = std::make_unique<Api>(Services{shards.at(1), shards, *registry, *access, *store, *board, *audit,
                                              commands, extras, "9.9.9", R"({"openapi":"3.1.0"})", "openapi: 3.1.0",
-                                             nullptr, fleet.get()});
+                                             nullptr, fleet.get(), transfers.get()});
         viewer = token(access::Role::Viewer);
         oper = token(access::Role::Operator);
         engineer = token(access::Role::Engineer);
@@ -197,6 +224,10 @@ protected:
     std::unique_ptr<alarms::Board> board;
     std::unique_ptr<store::Historians> store;
     std::unique_ptr<fleet::Engine> fleet;
+    FakeReadings readings;
+    std::unique_ptr<transfer::Exports> exports;
+    std::unique_ptr<transfer::Imports> imports;
+    std::unique_ptr<transfer::Transfers> transfers;
     std::unique_ptr<Api> api;
     int tokens_made = 0;
     std::string viewer, oper, engineer, admin;
