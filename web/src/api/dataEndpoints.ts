@@ -14,11 +14,13 @@ import type {
   NewExport,
   NewImport,
   NewRetentionRule,
+  RawSamples,
   RetentionEffect,
   RetentionRule,
+  StateSeries,
   Storage,
 } from './dataTypes';
-import type { Page } from './types';
+import type { Page, Scalar } from './types';
 
 const base = '/api/v1';
 const enc = encodeURIComponent;
@@ -46,6 +48,44 @@ export const quality = {
       signal,
     );
     return new Map(answer.series.map((one) => [one.path, one.completeness]));
+  },
+};
+
+export interface Correction {
+  time: string;
+  value: Scalar;
+  quality?: 'good' | 'uncertain' | 'bad';
+}
+
+export const samples = {
+  /** Every sample of a range, as it is known now; `more` when there are others. */
+  raw: async (tag: string, from: string, to: string, limit: number) => {
+    const search = new URLSearchParams({
+      tag,
+      from,
+      to,
+      resolution: 'raw',
+      limit: String(limit),
+      completeness: 'counts',
+    });
+    const answer = await get<{ series: RawSamples[] }>(`${base}/history?${search}`);
+    return answer.series[0] ?? null;
+  },
+  erase: (order: { tags: string[]; from: string; to: string; reason: string }) =>
+    send<{ series: number; samples: number }>('POST', `${base}/history:erase`, order),
+  correct: (order: { tag: string; samples: Correction[]; reason: string }) =>
+    send<{ replaced: number; added: number }>('POST', `${base}/history:correct`, order),
+  /** How long each tag was in which state, of the whole range. */
+  states: async (tags: string[], from: string, to: string, seconds: number, knownAt: string) => {
+    const search = new URLSearchParams({
+      from,
+      to,
+      resolution: `${Math.max(1, Math.ceil(seconds))}s`,
+      aggregates: 'states',
+    });
+    for (const tag of tags) search.append('tag', tag);
+    if (knownAt !== '') search.set('known_at', knownAt);
+    return (await get<{ series: StateSeries[] }>(`${base}/history?${search}`)).series;
   },
 };
 

@@ -1,3 +1,5 @@
+import type { Scalar } from './types';
+
 // The shapes of /api/v1 around the store: quality, ledger, storage, export and import, fleet questions, backups.
 
 export interface QualityItem {
@@ -334,4 +336,24 @@ export interface Storage {
     hours_known: number;
     full_at: string | null;
   };
+}
+
+export interface RawSamples {
+  path: string;
+  times: number[];
+  values: Scalar[];
+  qualities: number[];
+  more: boolean;
+}
+
+export interface StateTime {
+  value: Scalar;
+  seconds: number;
+  count: number;
+}
+
+export interface StateSeries {
+  path: string;
+  times: number[];
+  states: StateTime[][];
 }

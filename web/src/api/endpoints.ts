@@ -137,6 +137,9 @@ export interface HistoryRequest {
   width?: number;
   resolution?: string;
   limit?: number;
+  aggregates?: string[];
+  /** As it was known at that time. */
+  knownAt?: string;
 }
 
 /** The address of a history request: also what "copy as curl" prints, so there is one place that builds it. */
@@ -148,6 +151,8 @@ export function historyAddress(request: HistoryRequest): string {
   if (request.resolution) search.set('resolution', request.resolution);
   if (request.width) search.set('width', String(request.width));
   if (request.limit) search.set('limit', String(request.limit));
+  if (request.aggregates) search.set('aggregates', request.aggregates.join(','));
+  if (request.knownAt) search.set('known_at', request.knownAt);
   return `${base}/history?${search}`;
 }
 

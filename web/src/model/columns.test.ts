@@ -88,4 +88,31 @@ describe('decodeColumns', () => {
   it('refuses an unknown kind', () => {
     expect(() => decodeColumns(new Writer().text('LSC1').u32(1).head('a', 7, 0, 0).done())).toThrow(/kind 7/);
   });
+
+  it('reads aggregates by name: the first one is what is drawn', () => {
+    const bytes = new Writer()
+      .text('LSC1')
+      .u32(1)
+      .head('a', 3, 2, 1_000_000_000)
+      .u32(3)
+      .u32(3)
+      .text('twa')
+      .u32(3)
+      .text('min')
+      .u32(5)
+      .text('count')
+      .pad()
+      .f64s([0, 1000])
+      .f64s([1.5, 2.5])
+      .f64s([1, 2])
+      .f64s([3, 4])
+      .done();
+    const [series] = decodeColumns(bytes);
+    if (series?.kind !== 'reduced') throw new Error('buckets are expected');
+    expect([...series.mean]).toEqual([1.5, 2.5]);
+    expect([...series.min]).toEqual([1, 2]);
+    expect([...series.max]).toEqual([Number.NaN, Number.NaN]);
+    expect([...series.count]).toEqual([3, 4]);
+    expect(series.resolutionMs).toBe(1000);
+  });
 });

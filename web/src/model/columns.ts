@@ -86,6 +86,7 @@ function decodeSeries(reader: Reader): Series {
   if (n > samplesMax) throw new Error('history answer claims too many samples');
   const resolutionMs = reader.i64() / 1e6;
   reader.pad();
+  if (kind === 3) return decodeAggregates(reader, { path, type, n, resolutionMs });
   const times = reader.f64s(n);
   if (kind === 1) return { kind: 'raw', path, type, times, values: reader.f64s(n), qualities: reader.u32s(n) };
   if (kind !== 2) throw new Error(`history answer has a series of unknown kind ${kind}`);
@@ -102,5 +103,42 @@ function decodeSeries(reader: Reader): Series {
     mean: reader.f64s(n),
     count: reader.u32s(n),
     good: reader.u32s(n),
+  };
+}
+
+interface Head {
+  path: string;
+  type: number;
+  n: number;
+  resolutionMs: number;
+}
+
+const namesMax = 100;
+
+/** The first aggregate asked for takes the place of the mean, so that all that draws buckets draws it. */
+function decodeAggregates(reader: Reader, { path, type, n, resolutionMs }: Head): ReducedSeries {
+  const size = reader.u32();
+  if (size > namesMax) throw new Error('history answer claims too many aggregates');
+  const names = Array.from({ length: size }, () => reader.text(reader.u32()));
+  reader.pad();
+  const times = reader.f64s(n);
+  const columns = new Map(names.map((name) => [name, reader.f64s(n)]));
+  const nothing = new Float64Array(n).fill(Number.NaN);
+  const of = (name: string): Float64Array => columns.get(name) ?? nothing;
+  const counts = (name: string): Uint32Array => Uint32Array.from(columns.get(name) ?? new Float64Array(n).fill(1));
+  const main = of(names[0] ?? '');
+  return {
+    kind: 'reduced',
+    path,
+    type,
+    resolutionMs,
+    times,
+    min: of('min'),
+    max: of('max'),
+    first: of('first'),
+    last: of('last'),
+    mean: main,
+    count: counts('count'),
+    good: counts('good'),
   };
 }

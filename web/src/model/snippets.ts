@@ -11,7 +11,9 @@ export function historyAsCurl(origin: string, request: HistoryRequest): string {
 
 export function historyAsCli(request: HistoryRequest): string {
   const tags = request.tags.map(quoted).join(' ');
-  return `lineshaft query ${tags} --from ${quoted(String(request.from))} --to ${quoted(String(request.to))} --output csv`;
+  const aggregates = request.aggregates ? ` --aggregates ${request.aggregates.join(',')}` : '';
+  const more = aggregates + (request.knownAt ? ` --known-at ${quoted(request.knownAt)}` : '');
+  return `lineshaft query ${tags} --from ${quoted(String(request.from))} --to ${quoted(String(request.to))}${more} --output csv`;
 }
 
 export function historyAsPython(origin: string, request: HistoryRequest): string {
@@ -55,4 +57,17 @@ export function telegrafConfig(endpoint: Endpoint, token: string): string {
     '  bucket = "lineshaft"',
     '',
   ].join('\n');
+}
+
+export type ExportFormat = 'csv' | 'jsonl' | 'parquet';
+
+/** The stream of the same tags and time. */
+export function exportAddress(request: HistoryRequest, format: ExportFormat, resolution: string): string {
+  const search = new URLSearchParams();
+  for (const tag of request.tags) search.append('tag', tag);
+  search.set('from', String(request.from));
+  search.set('to', String(request.to));
+  search.set('format', format);
+  search.set('resolution', resolution);
+  return `/api/v1/export?${search}`;
 }

@@ -5,7 +5,7 @@ export interface TimeRange {
   toMs: number;
 }
 
-export const ranges = ['15m', '1h', '8h', '24h', '7d', '30d'] as const;
+export const ranges = ['15m', '1h', '8h', '24h', '7d', '30d', '365d', '3650d'] as const;
 
 const unitMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 

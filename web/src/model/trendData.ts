@@ -58,9 +58,30 @@ function silenceMs(series: Series, rows: Row[]): number {
   return Math.max(5 * series.resolutionMs, 3 * usual);
 }
 
-export function tagColumns(series: Series): TagColumns {
+/** Known to be missing: no line is drawn over it. */
+export interface MissingSpan extends BadSpan {
+  reason: string;
+}
+
+/** Where the line breaks: the beginning of each stretch that is missing and in which no sample lies. */
+function breaksOf(rows: Row[], missing: MissingSpan[]): Map<Row, number> {
+  const breaks = new Map<Row, number>();
+  let at = 0;
+  for (const span of [...missing].sort((a, b) => a.fromMs - b.fromMs)) {
+    while (at + 1 < rows.length && (rows[at + 1]?.timeMs ?? 0) <= span.fromMs) at++;
+    const [before, after] = [rows[at], rows[at + 1]];
+    if (before === undefined || after === undefined || before.timeMs > span.fromMs) continue;
+    // A bucket may reach a little into the stretch.
+    const middle = (span.fromMs + span.toMs) / 2;
+    if (after.timeMs > middle) breaks.set(after, Math.max(span.fromMs, before.timeMs + 1));
+  }
+  return breaks;
+}
+
+export function tagColumns(series: Series, missing: MissingSpan[] = []): TagColumns {
   const rows = rowsOf(series);
   const silence = silenceMs(series, rows);
+  const breaks = breaksOf(rows, missing);
   const columns: TagColumns = { times: [], sure: [], doubtful: [], min: [], max: [], bad: [] };
   const push = (
     timeMs: number,
@@ -78,7 +99,9 @@ export function tagColumns(series: Series): TagColumns {
   rows.forEach((row, i) => {
     const before = rows[i - 1];
     const after = rows[i + 1];
-    if (before !== undefined && row.timeMs - before.timeMs > silence)
+    const breakMs = breaks.get(row);
+    if (breakMs !== undefined) push(breakMs, null, null, null, null);
+    else if (before !== undefined && row.timeMs - before.timeMs > silence)
       push(before.timeMs + silence / 5, null, null, null, null);
     if (row.kind === 'bad') {
       addBad(columns.bad, row.timeMs, after?.timeMs ?? row.timeMs + (row.timeMs - (before?.timeMs ?? row.timeMs)));

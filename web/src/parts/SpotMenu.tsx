@@ -10,12 +10,13 @@ interface Props {
   unit: string;
   onAlarm: ((direction: 'above' | 'below') => void) | null;
   onOnly: (() => void) | null;
+  onChangeData: (() => void) | null;
   onClose: () => void;
 }
 
 const width = 260;
 
-export function SpotMenu({ spot, unit, onAlarm, onOnly, onClose }: Props) {
+export function SpotMenu({ spot, unit, onAlarm, onOnly, onChangeData, onClose }: Props) {
   const ref = useRef<HTMLDivElement>(null);
   useEffect(() => {
     ref.current?.querySelector('button')?.focus();
@@ -36,7 +37,7 @@ export function SpotMenu({ spot, unit, onAlarm, onOnly, onClose }: Props) {
   };
   const value = formatNumber(spot.value);
   const left = Math.min(spot.clientX, window.innerWidth - width - 8);
-  const top = Math.min(spot.clientY, window.innerHeight - 170);
+  const top = Math.min(spot.clientY, window.innerHeight - 210);
   return (
     <div ref={ref} className="ls-menu" style={{ left, top, width }} role="menu" data-testid="spot-menu">
       <div className="ls-dim ls-small ls-cut" style={{ padding: '4px 10px' }}>
@@ -55,6 +56,11 @@ export function SpotMenu({ spot, unit, onAlarm, onOnly, onClose }: Props) {
       {onOnly !== null && (
         <button type="button" role="menuitem" onClick={() => run(onOnly)}>
           {t('trend.onlyThis')}
+        </button>
+      )}
+      {onChangeData !== null && (
+        <button type="button" role="menuitem" onClick={() => run(onChangeData)} data-testid="change-data">
+          {t('change.title')}
         </button>
       )}
     </div>

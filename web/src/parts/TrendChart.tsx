@@ -6,7 +6,7 @@ import uPlot from 'uplot';
 import type { Series } from '../model/columns';
 import { t } from '../model/text';
 import type { TimeRange } from '../model/timeRange';
-import { panned, tagColumns, zoomed } from '../model/trendData';
+import { type MissingSpan, panned, tagColumns, zoomed } from '../model/trendData';
 import { attachGestures } from './trendGestures';
 import { scaleOf, type TrendContext, type TrendLimit, type TrendTag, trendOptions } from './trendOptions';
 
@@ -23,18 +23,26 @@ interface Props {
   series: Map<string, Series>;
   range: TimeRange;
   limits: TrendLimit[];
+  missing: Map<string, MissingSpan[]>;
   onRange: (range: TimeRange, isFinal: boolean) => void;
   onMenu: (spot: ChartSpot) => void;
   onCursor: (timeMs: number | null) => void;
   onWidth: (width: number) => void;
+  /** Where the plotting area lies in the chart, for what is drawn under it. */
+  onPlot: (left: number, right: number) => void;
+  /** Alt-drag marked a stretch. */
+  onMark: (range: TimeRange) => void;
 }
 
-function alignedData(tags: TrendTag[], series: Map<string, Series>, context: TrendContext): uPlot.AlignedData {
+function alignedData(
+  { tags, series, missing }: Pick<Props, 'tags' | 'series' | 'missing'>,
+  context: TrendContext,
+): uPlot.AlignedData {
   const tables: uPlot.AlignedData[] = [];
   context.bad.clear();
   for (const tag of tags) {
     const one = series.get(tag.path);
-    const columns = one === undefined ? null : tagColumns(one);
+    const columns = one === undefined ? null : tagColumns(one, missing.get(tag.path));
     if (columns !== null) context.bad.set(tag.path, columns.bad);
     tables.push(
       columns === null
@@ -51,7 +59,7 @@ function alignedData(tags: TrendTag[], series: Map<string, Series>, context: Tre
 }
 
 export function TrendChart(props: Props) {
-  const { tags, series, range, limits } = props;
+  const { tags, series, range, limits, missing } = props;
   const { colorScheme } = useMantineColorScheme();
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -59,7 +67,7 @@ export function TrendChart(props: Props) {
   const latest = useRef(props);
   const shown = useRef<TimeRange>(range);
   latest.current = props;
-  const key = `${colorScheme} ${tags.map((tag) => `${tag.path} ${tag.unit} ${tag.type} ${tag.color}`).join(' ')}`;
+  const key = `${colorScheme} ${tags.map((tag) => `${tag.path} ${tag.unit} ${tag.type} ${tag.color} ${tag.aggregate}`).join(' ')}`;
 
   // The key stands for everything the axes and lines depend on.
   useEffect(() => {
@@ -68,7 +76,7 @@ export function TrendChart(props: Props) {
     context.current = { tags: latest.current.tags, limits: latest.current.limits, bad: new Map() };
     const made = new uPlot(
       trendOptions(context.current, element.clientWidth, element.clientHeight),
-      alignedData(latest.current.tags, latest.current.series, context.current),
+      alignedData(latest.current, context.current),
       element,
     );
     plot.current = made;
@@ -86,15 +94,21 @@ export function TrendChart(props: Props) {
         made.setScale('x', { min: next.fromMs, max: next.toMs });
         latest.current.onRange(next, isFinal);
       },
+      mark: (marked) => latest.current.onMark(marked),
       menu: (event) => {
         const spot = spotAt(made, latest.current.tags, event);
         if (spot !== null) latest.current.onMenu(spot);
       },
     });
-    latest.current.onWidth(element.clientWidth);
+    const tell = (): void => {
+      latest.current.onWidth(element.clientWidth);
+      const left = made.bbox.left / devicePixelRatio;
+      latest.current.onPlot(left, element.clientWidth - left - made.bbox.width / devicePixelRatio);
+    };
+    tell();
     const resize = new ResizeObserver(() => {
       made.setSize({ width: element.clientWidth, height: element.clientHeight });
-      latest.current.onWidth(element.clientWidth);
+      tell();
     });
     resize.observe(element);
     return () => {
@@ -111,10 +125,10 @@ export function TrendChart(props: Props) {
     context.current.limits = limits;
     shown.current = range;
     made.batch(() => {
-      made.setData(alignedData(latest.current.tags, series, context.current), false);
+      made.setData(alignedData(latest.current, context.current), false);
       made.setScale('x', { min: range.fromMs, max: range.toMs });
     });
-  }, [series, limits, range]);
+  }, [series, limits, range, missing]);
 
   const keyDown = (event: KeyboardEvent): void => {
     const middle = (shown.current.fromMs + shown.current.toMs) / 2;

@@ -11,3 +11,11 @@ export function saveBlob(name: string, blob: Blob): void {
 export function saveText(name: string, type: string, text: string): void {
   saveBlob(name, new Blob([text], { type }));
 }
+
+/** The browser loads it as it comes: nothing is held in the page, however large it is. */
+export function saveAddress(name: string, address: string): void {
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = name;
+  link.click();
+}

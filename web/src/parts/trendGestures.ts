@@ -1,4 +1,4 @@
-// Hands on the chart: drag moves, wheel and pinch zoom, Shift-drag marks a box.
+// Hands on the chart: drag moves, wheel and pinch zoom, Shift-drag zooms to a box, Alt-drag marks a stretch.
 
 import type uPlot from 'uplot';
 import type { TimeRange } from '../model/timeRange';
@@ -10,6 +10,7 @@ export interface GestureTarget {
   /** `isFinal` when the hand has let go. */
   move: (range: TimeRange, isFinal: boolean) => void;
   menu: (event: MouseEvent) => void;
+  mark: (range: TimeRange) => void;
 }
 
 const wheelStep = 1.2;
@@ -19,6 +20,7 @@ interface Hold {
   x: number;
   range: TimeRange;
   isBox: boolean;
+  isMark: boolean;
 }
 
 export function attachGestures(over: HTMLElement, target: GestureTarget): () => void {
@@ -43,7 +45,7 @@ export function attachGestures(over: HTMLElement, target: GestureTarget): () => 
         range: target.range(),
         atMs: timeAt((a + b) / 2, target.range()),
       };
-    } else hold = { x: xOf(event), range: target.range(), isBox: event.shiftKey };
+    } else hold = { x: xOf(event), range: target.range(), isBox: event.shiftKey || event.altKey, isMark: event.altKey };
   };
   const moved = (event: PointerEvent): void => {
     if (!pointers.has(event.pointerId)) return;
@@ -64,7 +66,7 @@ export function attachGestures(over: HTMLElement, target: GestureTarget): () => 
       target.plot()?.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
       const [from, to] = [hold.x, xOf(event)].sort((a, b) => a - b).map((x) => timeAt(x, target.range()));
       if (Math.abs(xOf(event) - hold.x) > 6 && from !== undefined && to !== undefined)
-        target.move({ fromMs: from, toMs: to }, true);
+        hold.isMark ? target.mark({ fromMs: from, toMs: to }) : target.move({ fromMs: from, toMs: to }, true);
     } else if (pinch !== null || (hold !== null && Math.abs(xOf(event) - hold.x) > 2))
       target.move(target.range(), true);
     hold = null;

@@ -2,7 +2,8 @@
 
 import uPlot from 'uplot';
 import type { Limit, Priority, ValueType } from '../api/types';
-import { formatNumber, formatUnit } from '../model/format';
+import { type Aggregate, aggregateUnit, axisKey, hasBand } from '../model/aggregates';
+import { formatNumber } from '../model/format';
 import { type BadSpan, columnsPerTag } from '../model/trendData';
 
 export interface TrendTag {
@@ -10,6 +11,7 @@ export interface TrendTag {
   unit: string;
   type: ValueType;
   color: string;
+  aggregate: Aggregate;
 }
 
 export interface TrendLimit {
@@ -24,7 +26,9 @@ export interface TrendContext {
   bad: Map<string, BadSpan[]>;
 }
 
-export const scaleOf = (tag: TrendTag): string => (tag.type === 'bool' ? 'y:bool' : `y:${tag.unit}`);
+const isSwitch = (tag: TrendTag): boolean => tag.type === 'bool' && hasBand(tag.aggregate);
+
+export const scaleOf = (tag: TrendTag): string => (isSwitch(tag) ? 'y:bool' : `y:${axisKey(tag.aggregate, tag.unit)}`);
 
 const cssText = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -48,7 +52,7 @@ export function trendOptions(context: TrendContext, width: number, height: numbe
       labelFont: font,
       labelSize: size + 6,
       size: size * 5,
-      label: formatUnit(on[0]?.unit) || undefined,
+      label: on[0] === undefined ? undefined : aggregateUnit(on[0].aggregate, on[0].unit) || undefined,
       grid: i === 0 ? grid : { show: false },
       ticks: { ...grid, size: 4 },
       values:
@@ -59,7 +63,7 @@ export function trendOptions(context: TrendContext, width: number, height: numbe
   const bands: uPlot.Band[] = [];
   context.tags.forEach((tag, i) => {
     const scale = scaleOf(tag);
-    const paths = tag.type === 'bool' ? stepped : undefined;
+    const paths = isSwitch(tag) ? stepped : undefined;
     const points = { show: false };
     const first = 1 + i * columnsPerTag;
     series.push({ scale, stroke: tag.color, width: 1.6, paths, points: { size: 4, fill: tag.color } });
@@ -116,7 +120,7 @@ function paddedRange(context: TrendContext, key: string, min: number | null, max
   const span = max - min || Math.abs(max) * 0.1 || 1;
   for (const { path, limit } of context.limits) {
     const tag = context.tags.find((it) => it.path === path);
-    if (tag === undefined || scaleOf(tag) !== key) continue;
+    if (tag === undefined || scaleOf(tag) !== key || !hasBand(tag.aggregate)) continue;
     if (limit.threshold > max && limit.threshold < max + span * 0.6) high = Math.max(high, limit.threshold);
     if (limit.threshold < min && limit.threshold > min - span * 0.6) low = Math.min(low, limit.threshold);
   }
@@ -190,7 +194,7 @@ function drawLimits(plot: uPlot, context: TrendContext): void {
   for (const { path, limit } of context.limits) {
     const index = context.tags.findIndex((it) => it.path === path);
     const tag = context.tags[index];
-    if (tag === undefined) continue;
+    if (tag === undefined || !hasBand(tag.aggregate)) continue;
     const x = left + index * 90 * devicePixelRatio;
     const color = context.tags.length > 1 ? tag.color : cssText('--ls-ink');
     const y = plot.valToPos(limit.threshold, scaleOf(tag), true);

@@ -1,20 +1,23 @@
 // The trend workbench: tags, time and what can be done with both.
 
-import { ActionIcon, Button, Menu, Popover, SegmentedControl, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Button, Popover, SegmentedControl, useMantineColorScheme } from '@mantine/core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import { serverNow } from '../api/client';
+import { quality as qualityApi } from '../api/dataEndpoints';
+import type { Completeness } from '../api/dataTypes';
 import { type HistoryRequest, history, values as valuesApi } from '../api/endpoints';
 import type { CurrentValue, LimitKind } from '../api/types';
+import { type Aggregate, aggregateParams, aggregatesOf, aggregateUnit, columnsFor, hasBand } from '../model/aggregates';
 import { roundThreshold } from '../model/alarms';
 import { decodeColumns, type Series } from '../model/columns';
-import { formatAge, formatTime, formatUnit } from '../model/format';
+import { formatAge, formatTime } from '../model/format';
 import { live } from '../model/live';
+import { missingSpans } from '../model/missing';
 import { setSearchParams, useRoute } from '../model/navigation';
 import { penColor } from '../model/pens';
 import { useRules } from '../model/queries';
 import { useMay } from '../model/roles';
-import { historyAsCli, historyAsCurl, historyAsPython } from '../model/snippets';
 import { t } from '../model/text';
 import {
   absoluteRange,
@@ -25,22 +28,27 @@ import {
   resolveRange,
   type TimeRange,
 } from '../model/timeRange';
-import { complain, done } from '../model/toasts';
+import { complain } from '../model/toasts';
 import { panned, statsOf, zoomed } from '../model/trendData';
-import { copyText } from '../parts/Copy';
+import { type Pen, useTrendHistory } from '../model/trendHistory';
+import { KnownThenControl, KnownThenMark } from '../parts/KnownThen';
 import { useKeys } from '../parts/keys';
 import { Page, Panel } from '../parts/Page';
 import { RangeForm } from '../parts/RangeForm';
 import { RuleDialog } from '../parts/RuleDialog';
 import { SpotMenu } from '../parts/SpotMenu';
-import { saveBlob } from '../parts/saveFile';
 import { TagPicker } from '../parts/TagPicker';
 import { type ChartSpot, TrendChart } from '../parts/TrendChart';
+import { TrendStrip } from '../parts/TrendStrip';
 import type { TrendLimit, TrendTag } from '../parts/trendOptions';
+import { TrendExport } from './TrendExport';
 import { TrendReadout } from './TrendReadout';
 
+const ChangeData = lazy(() => import('./ChangeData'));
+const StatesDialog = lazy(() => import('./StatesDialog'));
+
 const usualRange = '1h';
-const marginShare = 0.25;
+const completenessTagsMax = 20;
 const settleMs = 250;
 
 /** The time now, again and again while the range is live; often enough that the line moves by about a pixel. */
@@ -73,27 +81,25 @@ function useTagInfo(paths: string[]): CurrentValue[] {
   return useMemo(() => (info.data ?? []).filter((item) => paths.includes(item.path)), [info.data, paths]);
 }
 
-function useHistory(paths: string[], range: TimeRange, width: number, isLive: boolean) {
-  const span = range.toMs - range.fromMs;
-  // More than is seen, so that a small move shows data at once.
-  const margin = isLive ? 0 : span * marginShare;
-  const request: HistoryRequest = {
-    tags: paths,
-    from: Math.round(range.fromMs - margin),
-    to: Math.round(range.toMs + margin),
-    width: Math.round((width * (span + 2 * margin)) / span),
-    resolution: 'auto',
-  };
+const noneMissing = new Map<string, Completeness>();
+
+/** What is missing of the range and why. Asked for in steps: a live range moves, its gaps seldom do. */
+function useCompleteness(paths: string[], range: TimeRange): Map<string, Completeness> {
+  const step = Math.max(10_000, (range.toMs - range.fromMs) / 100);
+  const from = Math.floor(range.fromMs / step) * step;
+  const to = Math.min(Math.ceil(range.toMs / step) * step, Math.ceil(serverNow() / 1000) * 1000);
+  const asked = { from: new Date(from).toISOString(), to: new Date(Math.floor(to / step) * step || to).toISOString() };
   const answer = useQuery({
-    queryKey: ['history', request],
-    queryFn: async ({ signal }) =>
-      new Map(decodeColumns(await history.columns(request, signal)).map((series) => [series.path, series])),
-    enabled: paths.length > 0 && width > 0,
+    queryKey: ['completeness', paths, asked],
+    queryFn: ({ signal }) => qualityApi.completeness(paths, asked.from, asked.to, signal),
+    enabled: paths.length > 0 && paths.length <= completenessTagsMax && asked.from < asked.to,
     placeholderData: keepPreviousData,
-    staleTime: isLive ? 0 : 60_000,
+    staleTime: 10_000,
     gcTime: 20_000,
+    // The chart stands without it.
+    meta: { quiet: true },
   });
-  return answer.data;
+  return answer.data ?? noneMissing;
 }
 
 /** Without a range in the address: all of young data, a day of old. */
@@ -113,8 +119,6 @@ function useUsualRange(paths: string[], isNeeded: boolean): string {
   return first === undefined || !Number.isFinite(first) ? usualRange : rangeSince(first, serverNow());
 }
 
-const noSeries = new Map<string, Series>();
-
 export default function Trend() {
   const route = useRoute();
   const search = route.search.toString();
@@ -122,6 +126,8 @@ export default function Trend() {
   const paths = useMemo(() => [...new Set(route.search.getAll('tag'))], [search]);
   const info = useTagInfo(paths);
   const known = useMemo(() => info.map((item) => item.path), [info]);
+  const chosen = useMemo(() => aggregatesOf(route.search.getAll('agg')), [search]);
+  const knownAt = route.search.get('known') ?? '';
   const rangeGiven = route.search.get('range');
   const rangeFound = useUsualRange(known, rangeGiven === null);
   const rangeText = rangeGiven ?? rangeFound;
@@ -135,16 +141,32 @@ export default function Trend() {
   const [held, setHeld] = useState<TimeRange | null>(null);
   const range = held ?? asked;
   const [width, setWidth] = useState(0);
-  const series = useHistory(known, asked, width, isLive) ?? noSeries;
+  // Counts changes of the data: what is shown is read again.
+  const [changes, setChanges] = useState(0);
+  const pens = useMemo(
+    () => known.map((path): Pen => ({ path, aggregate: chosen.get(path) ?? 'mean' })),
+    [known, chosen, changes],
+  );
+  const series = useTrendHistory(pens, asked, width, isLive, knownAt);
+  const completeness = useCompleteness(known, asked);
+  const missing = useMemo(
+    () => new Map([...completeness].map(([path, one]) => [path, missingSpans(one)])),
+    [completeness],
+  );
+  const [inset, setInset] = useState({ left: 0, right: 0 });
+  const [changing, setChanging] = useState<TimeRange | null>(null);
+  const [states, setStates] = useState<string | null>(null);
   const rules = useRules(paths.length > 0).data;
   const isDark = useMantineColorScheme().colorScheme === 'dark';
   const tags = useMemo(
     () =>
       paths.flatMap((path, i): TrendTag[] => {
         const item = info.find((it) => it.path === path);
-        return item === undefined ? [] : [{ path, unit: item.unit, type: item.type, color: penColor(i, isDark) }];
+        if (item === undefined) return [];
+        const aggregate = chosen.get(path) ?? 'mean';
+        return [{ path, unit: item.unit, type: item.type, color: penColor(i, isDark), aggregate }];
       }),
-    [paths, info, isDark],
+    [paths, info, isDark, chosen],
   );
   const limits = useMemo(
     () =>
@@ -176,7 +198,11 @@ export default function Trend() {
   };
   useEffect(() => () => clearTimeout(settle.current), []);
   useKeys(useMemo(() => ({ '.': () => setRangeOpen(true) }), []));
-  const setTags = (next: string[]): void => setSearchParams({ tag: next });
+  const setTags = (next: string[]): void =>
+    setSearchParams({ tag: next, agg: aggregateParams(new Map([...chosen].filter(([path]) => next.includes(path)))) });
+  const setAggregate = (path: string, aggregate: Aggregate): void =>
+    setSearchParams({ agg: aggregateParams(new Map(chosen).set(path, aggregate)) });
+  const setKnownAt = (next: string): void => setSearchParams({ known: next });
 
   const propose = (path: string, direction: 'above' | 'below', value?: number): void => {
     const one = series.get(path);
@@ -186,15 +212,19 @@ export default function Trend() {
     const threshold = roundThreshold(from, span, direction);
     setProposal({ path, kind: freeKind(limits, path, direction, threshold), threshold, span });
   };
-  const request: HistoryRequest = isLive
-    ? { tags: known, from: `now-${rangeText}`, to: 'now', width: width || 1000, resolution: 'auto' }
-    : {
-        tags: known,
-        from: new Date(range.fromMs).toISOString(),
-        to: new Date(range.toMs).toISOString(),
-        width: width || 1000,
-        resolution: 'auto',
-      };
+  const time = isLive
+    ? { from: `now-${rangeText}`, to: 'now' }
+    : { from: new Date(range.fromMs).toISOString(), to: new Date(range.toMs).toISOString() };
+  // What "as shown" means to a file or a command: one set of aggregates for all of its tags.
+  const firstAggregate = pens.find((pen) => pen.aggregate !== 'mean')?.aggregate ?? 'mean';
+  const request: HistoryRequest = {
+    tags: known,
+    ...time,
+    width: width || 1000,
+    resolution: 'auto',
+    aggregates: columnsFor(firstAggregate) ?? undefined,
+    knownAt: knownAt || undefined,
+  };
   const subject = proposal === null ? undefined : info.find((item) => item.path === proposal.path);
 
   return (
@@ -229,7 +259,13 @@ export default function Trend() {
           <ActionIcon className="ls-wide-only" aria-label="→" onClick={() => setRange(panned(range, 0.5))}>
             →
           </ActionIcon>
-          {paths.length > 0 && <Export request={request} />}
+          {paths.length > 0 && (
+            <TrendExport
+              request={request}
+              resolution={shownResolution(series)}
+              isSpecial={firstAggregate !== 'mean' || knownAt !== ''}
+            />
+          )}
         </>
       }
     >
@@ -242,10 +278,24 @@ export default function Trend() {
         </Panel>
       ) : (
         <>
-          <Panel pad={false} className="ls-fill ls-stack">
+          <Panel pad={false} className={`ls-fill ls-stack ${knownAt === '' ? '' : 'ls-then'}`}>
+            {knownAt !== '' && <KnownThenMark knownAt={knownAt} onChange={setKnownAt} />}
             <div className="ls-row ls-small ls-dim" style={{ padding: '4px 10px 0' }}>
               <span data-testid="trend-resolution">{resolutionText(series)}</span>
               <span className="ls-grow" />
+              <KnownThenControl knownAt={knownAt} onChange={setKnownAt} />
+              {mayEdit && (
+                <Button
+                  variant="default"
+                  size="compact-xs"
+                  className="ls-wide-only"
+                  onClick={() => setChanging(range)}
+                  disabled={info.length === 0}
+                  data-testid="trend-change"
+                >
+                  {t('change.button')}
+                </Button>
+              )}
               <span>
                 {formatTime(range.fromMs)} – {isLive && held === null ? t('trend.live') : formatTime(range.toMs)}
               </span>
@@ -255,11 +305,17 @@ export default function Trend() {
               series={series}
               range={range}
               limits={limits}
+              missing={missing}
               onRange={onRange}
               onMenu={setSpot}
               onCursor={setCursorMs}
               onWidth={setWidth}
+              onPlot={(left, right) =>
+                setInset((before) => (before.left === left && before.right === right ? before : { left, right }))
+              }
+              onMark={(marked) => mayEdit && setChanging(marked)}
             />
+            <TrendStrip tags={tags} completeness={completeness} range={range} inset={inset} />
           </Panel>
           <Panel pad={false} className="ls-trend-table">
             <TrendReadout
@@ -267,6 +323,9 @@ export default function Trend() {
               series={series}
               range={range}
               cursorMs={cursorMs}
+              isThen={knownAt !== ''}
+              onAggregate={setAggregate}
+              onStates={setStates}
               onRemove={(path) => setTags(paths.filter((it) => it !== path))}
               onAlarm={mayEdit ? propose : null}
             />
@@ -276,12 +335,30 @@ export default function Trend() {
       {spot !== null && (
         <SpotMenu
           spot={spot}
-          unit={formatUnit(info.find((item) => item.path === spot.path)?.unit)}
-          onAlarm={mayEdit ? (direction) => propose(spot.path, direction, spot.value) : null}
+          unit={spotUnit(tags, spot.path)}
+          onAlarm={
+            mayEdit && hasBand(chosen.get(spot.path) ?? 'mean')
+              ? (direction) => propose(spot.path, direction, spot.value)
+              : null
+          }
           onOnly={tags.length > 1 ? () => setTags([spot.path]) : null}
+          onChangeData={mayEdit ? () => setChanging(range) : null}
           onClose={() => setSpot(null)}
         />
       )}
+      <Suspense fallback={null}>
+        {changing !== null && info.length > 0 && (
+          <ChangeData
+            tags={info}
+            range={changing}
+            onClose={() => setChanging(null)}
+            onDone={() => setChanges(changes + 1)}
+          />
+        )}
+        {states !== null && (
+          <StatesDialog path={states} range={range} knownAt={knownAt} onClose={() => setStates(null)} />
+        )}
+      </Suspense>
       {proposal !== null && subject !== undefined && (
         <RuleDialog
           tag={subject}
@@ -299,6 +376,17 @@ function freeKind(limits: TrendLimit[], path: string, direction: 'above' | 'belo
   const inner = limits.find((it) => it.path === path && it.limit.kind === (direction === 'above' ? 'H' : 'L'));
   if (direction === 'above') return inner !== undefined && threshold > inner.limit.threshold ? 'HH' : 'H';
   return inner !== undefined && threshold < inner.limit.threshold ? 'LL' : 'L';
+}
+
+function spotUnit(tags: TrendTag[], path: string): string {
+  const tag = tags.find((it) => it.path === path);
+  return tag === undefined ? '' : aggregateUnit(tag.aggregate, tag.unit);
+}
+
+/** The coarsest of what is drawn: one file has one resolution. */
+function shownResolution(series: Map<string, Series>): string {
+  const coarsest = Math.max(0, ...[...series.values()].map((one) => (one.kind === 'raw' ? 0 : one.resolutionMs)));
+  return coarsest === 0 ? 'raw' : coarsest % 1000 === 0 ? `${coarsest / 1000}s` : `${coarsest}ms`;
 }
 
 function resolutionText(series: Map<string, Series>): string {
@@ -343,7 +431,7 @@ function RangeControl({ text, range, isOpen, onOpen }: RangeControlProps) {
         aria-label={t('trend.range')}
         value={ranges.find((it) => it === text) ?? ''}
         onChange={set}
-        data={ranges.map((it) => ({ value: it, label: t(`trend.range${it}`) }))}
+        data={ranges.map((it) => ({ value: it, label: t(`trend.span.${it}`) }))}
         data-testid="trend-range"
       />
       <Popover opened={isOpen} onChange={onOpen} trapFocus position="bottom-end">
@@ -363,52 +451,5 @@ function RangeControl({ text, range, isOpen, onOpen }: RangeControlProps) {
         </Popover.Dropdown>
       </Popover>
     </>
-  );
-}
-
-function Export({ request }: { request: HistoryRequest }) {
-  const download = (isRaw: boolean): void => {
-    const asked = isRaw ? { ...request, width: undefined, resolution: 'raw' } : request;
-    history
-      .csv(asked)
-      .then(
-        (blob) => saveBlob(`lineshaft-${new Date().toISOString().slice(0, 19).replace(/:/g, '')}.csv`, blob),
-        complain,
-      );
-  };
-  const copy = (text: string): void => {
-    copyText(text).then(() => done(t('trend.copied')), complain);
-  };
-  const origin = window.location.origin;
-  return (
-    <Menu>
-      <Menu.Target>
-        <Button variant="default" data-testid="trend-export">
-          {t('trend.export')}
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>{t('trend.exportCsv')}</Menu.Label>
-        <Menu.Item onClick={() => download(false)} data-testid="export-shown">
-          {t('trend.exportShown')}
-        </Menu.Item>
-        <Menu.Item onClick={() => download(true)} data-testid="export-raw">
-          {t('trend.exportRaw')}
-        </Menu.Item>
-        <Menu.Label>{t('trend.copyAs')}</Menu.Label>
-        <Menu.Item onClick={() => copy(window.location.href)} data-testid="copy-link">
-          {t('trend.copyLink')}
-        </Menu.Item>
-        <Menu.Item onClick={() => copy(historyAsCurl(origin, request))} data-testid="copy-curl">
-          {t('trend.copyCurl')}
-        </Menu.Item>
-        <Menu.Item onClick={() => copy(historyAsCli(request))} data-testid="copy-cli">
-          {t('trend.copyCli')}
-        </Menu.Item>
-        <Menu.Item onClick={() => copy(historyAsPython(origin, request))} data-testid="copy-python">
-          {t('trend.copyPython')}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
   );
 }
