@@ -1,4 +1,5 @@
 #include "app/modbus_devices.h"
+
 #include "base/log.h"
 
 namespace lineshaft::app {

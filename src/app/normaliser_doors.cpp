@@ -1,8 +1,9 @@
+#include "app/normaliser_doors.h"
+
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "app/normaliser_doors.h"
 #include "base/counters.h"
 #include "base/log.h"
 

@@ -1,3 +1,5 @@
+#include "normalise/normaliser.h"
+
 #include <bit>
 #include <cmath>
 #include <unordered_map>
@@ -12,7 +14,6 @@
 #include "normalise/internal/catalogue.h"
 #include "normalise/internal/conversion.h"
 #include "normalise/internal/tally.h"
-#include "normalise/normaliser.h"
 
 namespace lineshaft::normalise {
 namespace {

@@ -1,9 +1,10 @@
+#include "store/historian.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include "base/assert.h"
-#include "store/historian.h"
 #include "store/internal/body.h"
 #include "store/internal/points.h"
 #include "store/internal/walks.h"

@@ -217,7 +217,7 @@ public:
     /// Refuses new work, settles what was offered, waits for what runs. `done` runs on this shard.
     void close(Task done);
 
-    class Body;                      // Private: see internal/.
+    class Body;  // Private: see internal/.
     Body& body() { return *body_; }  // For store/ledger.h.
 
 private:

@@ -1,3 +1,5 @@
+#include "south/modbus/modbus.h"
+
 #include <unordered_map>
 #include <unordered_set>
 
@@ -7,7 +9,6 @@
 #include "base/counters.h"
 #include "south/modbus/internal/device.h"
 #include "south/modbus/internal/errand.h"
-#include "south/modbus/modbus.h"
 
 namespace lineshaft::modbus {
 namespace {

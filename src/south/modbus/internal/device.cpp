@@ -1,3 +1,5 @@
+#include "south/modbus/internal/device.h"
+
 #include <cmath>
 #include <limits>
 
@@ -5,7 +7,6 @@
 
 #include "base/assert.h"
 #include "base/counters.h"
-#include "south/modbus/internal/device.h"
 #include "south/modbus/register_value.h"
 
 namespace lineshaft::modbus {

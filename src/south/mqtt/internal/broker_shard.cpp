@@ -1,3 +1,5 @@
+#include "south/mqtt/internal/broker_shard.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -7,7 +9,6 @@
 #include "base/log.h"
 #include "net/network.h"
 #include "south/mqtt/internal/broker_counters.h"
-#include "south/mqtt/internal/broker_shard.h"
 
 namespace lineshaft::mqtt {
 namespace {
