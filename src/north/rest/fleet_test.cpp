@@ -19,7 +19,7 @@ TEST_F(FleetQueryTest, AnswersAViewer) {
     const Answer answer = post(low_fuel);
     ASSERT_EQ(answer.status, 200u) << answer.body;
     EXPECT_EQ(answer.json()["columns"], (Json{"fleet", "truck", "time", "fuel"}));
-    EXPECT_EQ(answer.json()["rows"], (Json{Json{"East", "t1", 1767225600000, 0.05}}));
+    EXPECT_EQ(answer.json()["rows"], Json::parse(R"([["East","t1",1767225600000,0.05]])"));
     EXPECT_EQ(answer.json()["completeness"]["series"], 2);
 }
 

@@ -49,7 +49,7 @@ TEST_F(StorageTest, ErasesAndCorrectsWithAReasonAndAnAudit) {
     for (int i = 0; i < 10; ++i) record(tag, 1.0 * i, UtcTime(1'767'225'600'000'000'000) + i * 1s);
     const std::string range = R"("from":"2026-01-01T00:00:02Z","to":"2026-01-01T00:00:05Z")";
     const std::string whole = "{\"tags\":[\"Lyon/Filler/temp\"]," + range;
-    EXPECT_EQ(ask("POST", "/api/v1/history:erase", engineer, whole + "}").status, 400U);
+    EXPECT_EQ(ask("POST", "/api/v1/history:erase", engineer, whole + "}").status, 422U);
     EXPECT_EQ(ask("POST", "/api/v1/history:erase", oper, whole + R"(,"reason":"test bench"})").status, 403U);
     const Answer erased = ask("POST", "/api/v1/history:erase", engineer, whole + R"(,"reason":"test bench"})");
     ASSERT_EQ(erased.status, 200U) << erased.body;
