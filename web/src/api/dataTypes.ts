@@ -338,14 +338,6 @@ export interface Storage {
   };
 }
 
-export interface RawSamples {
-  path: string;
-  times: number[];
-  values: Scalar[];
-  qualities: number[];
-  more: boolean;
-}
-
 export interface StateTime {
   value: Scalar;
   seconds: number;

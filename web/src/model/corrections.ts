@@ -2,6 +2,7 @@
 
 import type { Correction } from '../api/dataEndpoints';
 import type { Scalar, ValueType } from '../api/types';
+import { parseCsv } from './csv';
 
 export interface Edit {
   text: string;
@@ -22,13 +23,27 @@ export function parseScalar(text: string, type: ValueType): Exclude<Scalar, null
   return type === 'int' && !Number.isSafeInteger(number) ? null : number;
 }
 
-/** Null while one of them is no value. */
-export function samplesOf(edits: Map<number, Edit>, type: ValueType): Correction[] | null {
+/** A sample as the server writes it into CSV: the time to the nanosecond, by which a correction finds it. */
+export interface Sample {
+  time: string;
+  text: string;
+  quality: string;
+}
+
+export function samplesFromCsv(text: string): Sample[] {
+  // Columns: time, tag, value, quality; the first row names them.
+  return parseCsv(text)
+    .slice(1)
+    .map(([time = '', , value = '', quality = '']) => ({ time, text: value, quality }));
+}
+
+/** By time. Null while one of them is no value. */
+export function samplesOf(edits: Map<string, Edit>, type: ValueType): Correction[] | null {
   const samples: Correction[] = [];
-  for (const [timeMs, edit] of edits) {
+  for (const [time, edit] of edits) {
     const value = parseScalar(edit.text, type);
     if (value === null) return null;
-    const sample: Correction = { time: new Date(timeMs).toISOString(), value };
+    const sample: Correction = { time, value };
     if (edit.isBad) sample.quality = 'bad';
     samples.push(sample);
   }

@@ -4,10 +4,9 @@ import { Button, NativeSelect, SegmentedControl, Textarea, TextInput } from '@ma
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { quality as qualityApi, samples as samplesApi } from '../api/dataEndpoints';
-import type { CurrentValue, Scalar, ValueType } from '../api/types';
-import { type Edit, parseScalar, samplesOf } from '../model/corrections';
-import { formatTime, formatUnit, formatValue, timeZoneText } from '../model/format';
-import { qualityClass } from '../model/quality';
+import type { CurrentValue, ValueType } from '../api/types';
+import { type Edit, parseScalar, type Sample, samplesFromCsv, samplesOf } from '../model/corrections';
+import { formatTime, formatUnit, timeZoneText } from '../model/format';
 import { useRefresh } from '../model/queries';
 import { t } from '../model/text';
 import { type TimeRange, toLocalInput } from '../model/timeRange';
@@ -33,7 +32,7 @@ export default function ChangeData({ tags, range, onClose, onDone }: Props) {
   const [to, setTo] = useState(toLocalInput(range.toMs));
   const [reason, setReason] = useState('');
   const [typed, setTyped] = useState('');
-  const [edits, setEdits] = useState<Map<number, Edit>>(new Map());
+  const [edits, setEdits] = useState<Map<string, Edit>>(new Map());
   const tag = tags.find((it) => it.path === path);
   const wanted = { fromMs: Date.parse(from), toMs: Date.parse(to) };
   const isRange = wanted.fromMs < wanted.toMs;
@@ -165,8 +164,8 @@ interface SamplesProps {
   tag: CurrentValue;
   from: string;
   to: string;
-  edits: Map<number, Edit>;
-  onEdits: (edits: Map<number, Edit>) => void;
+  edits: Map<string, Edit>;
+  onEdits: (edits: Map<string, Edit>) => void;
 }
 
 /** Each sample of the stretch with room for what it should be; all at once from the line above. */
@@ -174,20 +173,20 @@ function Samples({ tag, from, to, edits, onEdits }: SamplesProps) {
   const [all, setAll] = useState('');
   const answer = useQuery({
     queryKey: ['correct-samples', tag.path, from, to],
-    queryFn: () => samplesApi.raw(tag.path, from, to, rowsMax),
+    queryFn: async () => samplesFromCsv(await samplesApi.csv(tag.path, from, to, rowsMax + 1)),
     staleTime: Number.POSITIVE_INFINITY,
   }).data;
   if (answer === undefined) return <span className="ls-dim">{t('retention.counting')}</span>;
-  if (answer === null || answer.times.length === 0) return <span className="ls-dim">{t('change.noSamples')}</span>;
-  if (answer.more) return <span className="ls-problem">{t('change.tooMany', { count: rowsMax })}</span>;
-  const set = (timeMs: number, edit: Edit | null): void => {
+  if (answer.length === 0) return <span className="ls-dim">{t('change.noSamples')}</span>;
+  if (answer.length > rowsMax) return <span className="ls-problem">{t('change.tooMany', { count: rowsMax })}</span>;
+  const set = (time: string, edit: Edit | null): void => {
     const next = new Map(edits);
-    if (edit === null) next.delete(timeMs);
-    else next.set(timeMs, edit);
+    if (edit === null) next.delete(time);
+    else next.set(time, edit);
     onEdits(next);
   };
-  const setEvery = (of: (i: number) => Edit): void =>
-    onEdits(new Map(answer.times.map((timeMs, i) => [timeMs, of(i)])));
+  const setEvery = (of: (sample: Sample) => Edit): void =>
+    onEdits(new Map(answer.map((sample) => [sample.time, of(sample)])));
   return (
     <>
       <div className="ls-row bottom">
@@ -205,10 +204,7 @@ function Samples({ tag, from, to, edits, onEdits }: SamplesProps) {
         >
           {t('change.setAll')}
         </Button>
-        <Button
-          variant="default"
-          onClick={() => setEvery((i) => ({ text: plainText(answer.values[i] ?? null), isBad: true }))}
-        >
+        <Button variant="default" onClick={() => setEvery((sample) => ({ text: sample.text, isBad: true }))}>
           {t('change.allBad')}
         </Button>
       </div>
@@ -223,15 +219,13 @@ function Samples({ tag, from, to, edits, onEdits }: SamplesProps) {
             </tr>
           </thead>
           <tbody>
-            {answer.times.map((timeMs, i) => (
+            {answer.map((sample) => (
               <SampleRow
-                key={timeMs}
-                timeMs={timeMs}
-                value={answer.values[i] ?? null}
-                wasBad={qualityClass(answer.qualities[i] ?? 0) === 'bad'}
+                key={sample.time}
+                sample={sample}
                 type={tag.type}
-                edit={edits.get(timeMs) ?? null}
-                onEdit={(edit) => set(timeMs, edit)}
+                edit={edits.get(sample.time) ?? null}
+                onEdit={(edit) => set(sample.time, edit)}
               />
             ))}
           </tbody>
@@ -241,32 +235,30 @@ function Samples({ tag, from, to, edits, onEdits }: SamplesProps) {
   );
 }
 
-const plainText = (value: Scalar): string => (value === null ? '' : String(value));
-
 interface RowProps {
-  timeMs: number;
-  value: Scalar;
-  wasBad: boolean;
+  sample: Sample;
   type: ValueType;
   edit: Edit | null;
   onEdit: (edit: Edit | null) => void;
 }
 
-function SampleRow({ timeMs, value, wasBad, type, edit, onEdit }: RowProps) {
-  const time = `${formatTime(timeMs)}.${String(Math.floor(timeMs) % 1000).padStart(3, '0')}`;
+function SampleRow({ sample, type, edit, onEdit }: RowProps) {
+  const time = `${formatTime(sample.time)}${/\.\d{1,3}/.exec(sample.time)?.[0] ?? ''}`;
   const isWrong = edit !== null && parseScalar(edit.text, type) === null;
   return (
     <tr className={edit !== null ? 'chosen' : ''}>
-      <td className="ls-num">{time}</td>
+      <td className="ls-num" title={sample.time}>
+        {time}
+      </td>
       <td className="right ls-num">
-        {formatValue(value)} {wasBad ? t('quality.bad') : ''}
+        {sample.text} {sample.quality === 'Good' ? '' : sample.quality}
       </td>
       <td>
         <input
           aria-label={t('change.valueAt', { time })}
           aria-invalid={isWrong}
           value={edit?.text ?? ''}
-          placeholder={plainText(value)}
+          placeholder={sample.text}
           onChange={(event) => {
             const text = event.currentTarget.value;
             onEdit(text === '' && !edit?.isBad ? null : { text, isBad: edit?.isBad ?? false });
@@ -280,8 +272,8 @@ function SampleRow({ timeMs, value, wasBad, type, edit, onEdit }: RowProps) {
           checked={edit?.isBad ?? false}
           onChange={(event) => {
             const isBad = event.currentTarget.checked;
-            const text = edit?.text ?? plainText(value);
-            onEdit(isBad || text !== plainText(value) ? { text, isBad } : null);
+            const text = edit?.text ?? sample.text;
+            onEdit(isBad || text !== sample.text ? { text, isBad } : null);
           }}
         />
       </td>
