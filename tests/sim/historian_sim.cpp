@@ -5,8 +5,11 @@
 ///   1. What was acknowledged is there after any fault, with the value acknowledged or one received later.
 ///   2. What is there was offered: nothing is invented, nothing changes.
 ///   3. A refusal is told; after the fault has gone the historian takes samples again without a restart.
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
 
 #include <gtest/gtest.h>
 
@@ -32,12 +35,12 @@ constexpr UtcTime always_from{INT64_MIN / 2};
 constexpr UtcTime always_to{INT64_MAX / 2};
 constexpr std::uint64_t tags = 6;
 
-/// All versions of one source time, in the order of offering; equal ones in a row once.
+/// All that was said of one source time, in the order of saying.
 struct Versions {
     struct Version {
-        Value value;
+        std::optional<Value> value;  // None: erased.
         Quality quality;
-        std::uint64_t batch = 0;
+        std::uint64_t act = 0;  // The offer or the erasure that said so.
     };
     std::vector<Version> all;
     std::size_t acknowledged = 0;  // The first so many: the last of them, or a later one, must be what is read.
@@ -57,6 +60,7 @@ public:
         options_.memtable_bytes = 8'000 + random_.below(60'000);
         options_.log_file_bytes = 3'000 + random_.below(30'000);
         options_.segments_per_day_max = 2 + random_.below(4);
+        if (random_.below(2) == 0) disk_.honour_reserve();
         open();
     }
     ~House() {
@@ -95,6 +99,7 @@ private:
         historian_.reset();
         shard_.reset();
         waiting_.clear();
+        erasing_ = false;
     }
 
     /// What is not acknowledged may have survived or not: from now on what is found stands.
@@ -113,7 +118,7 @@ private:
         Series& series = oracle_[tag.value()];
         for (auto at = series.begin(); at != series.end();) {
             const auto row = found.find(at->first);
-            if (row == found.end()) {
+            if (row == found.end() && at->second.acknowledged == 0) {
                 at = series.erase(at);
                 continue;
             }
@@ -180,7 +185,7 @@ private:
     }
 
     void offer(const Batch& batch) {
-        const std::uint64_t number = ++batches_;
+        const std::uint64_t number = ++acts_;
         for (std::size_t row = 0; row < batch.size(); ++row) {
             Versions& versions = oracle_[batch.tags[row].value()][batch.source_times[row].ns()];
             versions.all.push_back({batch.value_at(row), batch.qualities[row], number});
@@ -194,11 +199,28 @@ private:
         });
     }
 
+    void erase() {
+        if (erasing_) return;
+        const TagId tag(1 + random_.below(tags));
+        const UtcTime from = clock_.utc_now() - std::chrono::seconds(random_.below(100));
+        const UtcTime to = from + std::chrono::seconds(random_.below(40));
+        const std::uint64_t number = ++acts_;
+        for (auto& [time, versions] : oracle_[tag.value()]) {
+            if (time >= from.ns() && time < to.ns()) versions.all.push_back({std::nullopt, {}, number});
+        }
+        // What is offered meanwhile may be erased with the rest: nobody can tell what came first.
+        erasing_ = true;
+        historian_->erase({tag}, from, to, [this, number](const Result<Erased>& outcome) {
+            erasing_ = false;
+            if (outcome) acknowledge(number);
+        });
+    }
+
     void acknowledge(std::uint64_t number) {
         for (auto& [tag, series] : oracle_) {
             for (auto& [time, versions] : series) {
                 for (std::size_t i = versions.acknowledged; i < versions.all.size(); ++i) {
-                    if (versions.all[i].batch == number) versions.acknowledged = i + 1;
+                    if (versions.all[i].act == number) versions.acknowledged = i + 1;
                 }
             }
         }
@@ -231,15 +253,19 @@ private:
         }
         for (const auto& [time, versions] : series) {
             const auto at = found.find(time);
+            const std::span may_be =
+                std::span(versions.all).subspan(std::max<std::size_t>(versions.acknowledged, 1) - 1);
             if (at == found.end()) {
-                ASSERT_EQ(versions.acknowledged, 0U) << "an acknowledged sample of tag " << tag.value() << " is lost";
+                const bool erased = std::ranges::any_of(may_be, [](const auto& version) { return !version.value; });
+                ASSERT_TRUE(erased || versions.acknowledged == 0)
+                    << "an acknowledged sample of tag " << tag.value() << " is lost";
                 continue;
             }
             const Value value = rows.value_at(at->second);
-            bool known = false;
-            for (std::size_t i = versions.acknowledged ? versions.acknowledged - 1 : 0; i < versions.all.size(); ++i)
-                known |= equal(versions.all[i].value, value) && versions.all[i].quality == rows.qualities[at->second];
-            ASSERT_TRUE(known) << "a sample of tag " << tag.value() << " is not what was offered last";
+            const bool known = std::ranges::any_of(may_be, [&](const auto& version) {
+                return version.value && equal(*version.value, value) && version.quality == rows.qualities[at->second];
+            });
+            ASSERT_TRUE(known) << "a sample of tag " << tag.value() << " is not what was said of it last";
         }
         check_last(tag, rows);
         check_reduction(tag, rows);
@@ -305,7 +331,7 @@ private:
     // ---- what may happen ----
 
     void step() {
-        switch (random_.below(26)) {
+        switch (random_.below(27)) {
             case 0:
             case 1:
             case 2:
@@ -314,7 +340,7 @@ private:
             case 5:
             case 6:
             case 7:
-                if (historian_->is_ready()) offer(random_batch());
+                if (historian_->is_ready() && !erasing_) offer(random_batch());
                 return;
             case 8:
             case 9:
@@ -337,6 +363,7 @@ private:
             case 24:
                 if (random_.below(4) == 0) restart();
                 return;
+            case 25: return erase();
             default: work(); return;
         }
     }
@@ -352,7 +379,7 @@ private:
             default:
                 disk_.lose_power_at_call(random_.below(40));
                 for (int i = 0; i < 60 && !disk_.is_dark(); ++i) {
-                    if (historian_->is_ready()) offer(random_batch());
+                    if (historian_->is_ready() && !erasing_) offer(random_batch());
                     work_a_little();
                 }
                 die();
@@ -390,7 +417,8 @@ private:
     std::unique_ptr<Historian> historian_;
     std::map<std::uint64_t, Series> oracle_;
     std::set<std::uint64_t> waiting_;
-    std::uint64_t batches_ = 0;
+    std::uint64_t acts_ = 0;
+    bool erasing_ = false;
     Result<void> last_outcome_;
 };
 

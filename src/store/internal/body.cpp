@@ -196,11 +196,13 @@ void Historian::Body::flushed(Written<std::vector<SegmentMeta>> written) {
 
 /// The ledger first: the log that it could be made from again may go once the edit stands.
 void Historian::Body::note_flush(Edit edit) {
+    flush_waits_ = false;
     ledger_->write([this, edit = std::move(edit)](const Result<void>& outcome) mutable {
         if (!outcome && !closing_) {
             jobs_state_ = state_of(outcome.error());
             jobs_detail_ = outcome.error().message();
             settle_flushes(UINT64_MAX, outcome);
+            flush_waits_ = true;
             flush_retry_ =
                 shard_.after(retry_after, [this, edit = std::move(edit)]() mutable { note_flush(std::move(edit)); });
             return;
@@ -262,6 +264,7 @@ void Historian::Body::close(Task done) {
         options_.close_flush_max && seconds <= std::chrono::duration<double>(*options_.close_flush_max).count();
     if (in_time && active_->rows > 0 && !frozen_ && jobs_state_ == State::Ok && log_->state() == State::Ok) freeze();
     flush_retry_.cancel();
+    if (flush_waits_) flush_running_ = false;  // It comes again from the log.
     edit_retry_.cancel();
     ready_waiters_.clear();
     ledger_->close();

@@ -216,6 +216,7 @@ private:
 
     // What runs.
     bool flush_running_ = false;
+    bool flush_waits_ = false;  // Its ledger could not be written: flush_retry_ tries again.
     bool flush_again_ = false;
     bool compaction_running_ = false;  // From its start until its edit stands.
     bool compaction_writing_ = false;  // Its job is on the disk pool.

@@ -186,7 +186,8 @@ void Ledger::release_writers(std::uint64_t gathering) {
 }
 
 void Ledger::write(flow::Settled done) {
-    if (gathering_.empty() && flying_.empty()) {
+    // Closed and without a commit under way, nothing more becomes durable.
+    if ((gathering_.empty() && flying_.empty()) || (closed_ && !waits_for_commit_)) {
         writers_.push_back(std::move(done));
         return start_write();
     }
