@@ -259,6 +259,17 @@ Result<void> House::Parts::open_transfers() {
     imports.directory = config_.data_directory + "/imports";
     imports.bytes_max = config_.import_bytes;
     imports.expiry = config_.export_expiry;
+    imports.are_named = [this](TenantId tenant, const std::vector<transfer::ImportedTag>& tags) {
+        const auto& snapshot = *registry_->snapshot(shards_->at(0));
+        return std::ranges::all_of(tags, [&](const transfer::ImportedTag& tag) {
+            // A tag that has been renamed is known too.
+            const registry::Device* device = snapshot.device_named(tenant, tag.device);
+            return device && std::ranges::any_of(snapshot.tags_of(device->id), [&](TagId id) {
+                       const registry::Tag* known = snapshot.tag(id);
+                       return known && known->address == tag.address;
+                   });
+        });
+    };
     imports_ =
         TRY(transfer::Imports::create(*disk_, *transfer_pool_, shards_->at(0), rooms_[0]->readings(), imports));
     transfers_ = std::make_unique<transfer::Transfers>(*exports_, *imports_, rooms);

@@ -21,6 +21,8 @@ Counter uploaded{"lineshaft_import_bytes_total", "", "Bytes of files uploaded fo
 
 constexpr Duration sweep_period = 60s;
 constexpr std::uint64_t points_per_save = 500'000;
+constexpr Duration names_look_period = 50ms;
+constexpr int names_looks_max = 100;
 
 bool is_ended(ImportState state) { return state == ImportState::Done || state == ImportState::Failed; }
 
@@ -44,6 +46,8 @@ struct ImportJob {
     bool waits = false;  // For room in the house.
     std::optional<Error> error;
     std::uint64_t saved_points = 0;
+    int looks_left = 0;
+    Timer look;
 };
 
 }  // namespace
@@ -107,6 +111,7 @@ private:
     void settled(ImportJob& job, Result<void> result);
     void stretch_done(ImportJob& job);
     void count_refused(ImportJob& job, std::uint64_t count);
+    void wait_for_names(ImportJob& job);
     void ended(ImportJob& job, std::optional<Error> error);
     bool may_go_on(ImportJob& job);
 
@@ -442,12 +447,25 @@ void Imports::Impl::stretch_done(ImportJob& job) {
         job.info.points += job.stretch_points;
         points_done.add(static_cast<std::int64_t>(job.stretch_points));
     }
-    if (job.last_stretch) return ended(job, std::nullopt);
+    if (job.last_stretch) {
+        job.looks_left = names_looks_max;
+        return wait_for_names(job);
+    }
     if (job.info.points - job.saved_points >= points_per_save) {
         job.saved_points = job.info.points;
         save(job.info);
     }
     read(job);
+}
+
+/// Who asks for the tags of an import that is done shall find them.
+void Imports::Impl::wait_for_names(ImportJob& job) {
+    if (!may_go_on(job)) return;
+    const bool waits = options_.are_named && !job.info.dry_run && job.looks_left > 0 &&
+                       !options_.are_named(job.info.tenant, job.info.tags);
+    if (!waits) return ended(job, std::nullopt);
+    --job.looks_left;
+    job.look = shard_.after(names_look_period, [this, &job] { wait_for_names(job); });
 }
 
 void Imports::Impl::ended(ImportJob& job, std::optional<Error> error) {

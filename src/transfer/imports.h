@@ -8,6 +8,7 @@
 /// Limits:  Options; refusals_shown_max and tags_shown_max are shown, all are counted.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,6 +63,9 @@ public:
         Duration expiry = 7 * 24h;  // Of finished jobs, and of uploads nobody goes on with.
         std::size_t jobs_max = 100;
         std::uint64_t disk_free_min = 512ULL * 1024 * 1024;
+        /// Whether the house can be asked for all of these by name. New names take a moment; an import is not done, for a
+        /// few seconds at most, before they are there. Empty: nobody asks. On `shard`.
+        std::function<bool(TenantId, const std::vector<ImportedTag>&)> are_named;
     };
     template <class T>
     using Done = std::move_only_function<void(T)>;

@@ -75,7 +75,7 @@ test("DuckDB reads from Parquet what CSV says", async () => {
   await exported(server, "same.parquet");
   const db = await (await DuckDBInstance.create(":memory:")).connect();
   const rows = async (sql) => (await db.runAndReadAll(sql)).getRowsJson();
-  const csv = `read_csv('${file("same.csv")}', all_varchar=true)`;
+  const csv = `read_csv('${file("same.csv")}', all_varchar=true, header=true, delim=',', quote='"', escape='"')`;
   assert.deepEqual(
     await rows(`SELECT count(*) FROM (
       SELECT time::TIMESTAMPTZ AS time, tag, type, coalesce(quality,''), coalesce(unit,''), device,
