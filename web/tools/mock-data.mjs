@@ -12,6 +12,23 @@ const chance = (text) => {
 };
 const page = (items) => ({ items, next: null });
 
+/** Two gaps of every other tag, so that the strip under a trend has something to show. */
+export function completenessOf(tag, { fromMs, toMs }) {
+  const at = (share) => fromMs + (toMs - fromMs) * share;
+  const gap = (from, to, reason) => ({ from: iso(at(from)), to: iso(at(to)), reason, samples: 120, exact: true });
+  const missing = chance(tag.path) < 0.5 ? [gap(0.2, 0.26, 'link'), gap(0.61, 0.64, 'server')] : [];
+  return {
+    samples: 3300,
+    good: 1,
+    uncertain: 0,
+    bad: 0,
+    expected: 3600,
+    cadence_s: 1,
+    cadence_from: 'learned',
+    missing,
+  };
+}
+
 export function dataRoutes({ tags, devices, Refusal }) {
   const find = (list, key) => {
     const one = list.find((it) => it.id === key);

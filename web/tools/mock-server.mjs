@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
-import { dataRoutes } from './mock-data.mjs';
+import { completenessOf, dataRoutes } from './mock-data.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, '..', 'dist');
@@ -995,6 +995,11 @@ function answerHistory(request, response, url) {
           `${new Date(row.ms).toISOString()},${one.path},${row.value ?? row.mean},${qualityName(row.quality ?? 0)}\n`,
         );
     return response.end();
+  }
+  if (!(request.headers.accept ?? '').includes('columns')) {
+    response.setHeader('Content-Type', 'application/json');
+    const series = answer.series.map(({ one }) => ({ path: one.path, completeness: completenessOf(one, answer) }));
+    return response.end(JSON.stringify({ series }));
   }
   response.setHeader('Content-Type', 'application/vnd.lineshaft.columns');
   response.end(columns(answer));

@@ -38,6 +38,8 @@ const screens = [
   ['keys', '/', [press('?')]],
   ['trend', `/trend?tag=${filler}/temperature&tag=${filler}/pressure&range=1h`, []],
   ['trend-8h', `/trend?tag=${filler}/temperature&tag=Boiler-1/steam-pressure&range=24h`, []],
+  ['trend-then', `/trend?tag=${filler}/temperature&range=8h&known=2026-01-01T00:00:00.000Z`, []],
+  ['trend-years', `/trend?tag=${filler}/temperature&range=3650d`, []],
   ['trend-empty', '/trend', []],
   [
     'trend-menu',

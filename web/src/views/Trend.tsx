@@ -49,6 +49,7 @@ const StatesDialog = lazy(() => import('./StatesDialog'));
 
 const usualRange = '1h';
 const completenessTagsMax = 20;
+const none: string[] = [];
 const settleMs = 250;
 
 /** The time now, again and again while the range is live; often enough that the line moves by about a pixel. */
@@ -99,7 +100,7 @@ function useCompleteness(paths: string[], range: TimeRange): Map<string, Complet
     // The chart stands without it.
     meta: { quiet: true },
   });
-  return answer.data ?? noneMissing;
+  return paths.length === 0 ? noneMissing : (answer.data ?? noneMissing);
 }
 
 /** Without a range in the address: all of young data, a day of old. */
@@ -148,7 +149,8 @@ export default function Trend() {
     [known, chosen, changes],
   );
   const series = useTrendHistory(pens, asked, width, isLive, knownAt);
-  const completeness = useCompleteness(known, asked);
+  // What is known of gaps is known now: beside the past as it was known then it would mislead.
+  const completeness = useCompleteness(knownAt === '' ? known : none, asked);
   const missing = useMemo(
     () => new Map([...completeness].map(([path, one]) => [path, missingSpans(one)])),
     [completeness],
@@ -284,7 +286,7 @@ export default function Trend() {
               <span data-testid="trend-resolution">{resolutionText(series)}</span>
               <span className="ls-grow" />
               <KnownThenControl knownAt={knownAt} onChange={setKnownAt} />
-              {mayEdit && (
+              {mayEdit && knownAt === '' && (
                 <Button
                   variant="default"
                   size="compact-xs"
@@ -313,9 +315,9 @@ export default function Trend() {
               onPlot={(left, right) =>
                 setInset((before) => (before.left === left && before.right === right ? before : { left, right }))
               }
-              onMark={(marked) => mayEdit && setChanging(marked)}
+              onMark={(marked) => mayEdit && knownAt === '' && setChanging(marked)}
             />
-            <TrendStrip tags={tags} completeness={completeness} range={range} inset={inset} />
+            {knownAt === '' && <TrendStrip tags={tags} completeness={completeness} range={range} inset={inset} />}
           </Panel>
           <Panel pad={false} className="ls-trend-table">
             <TrendReadout
@@ -342,7 +344,7 @@ export default function Trend() {
               : null
           }
           onOnly={tags.length > 1 ? () => setTags([spot.path]) : null}
-          onChangeData={mayEdit ? () => setChanging(range) : null}
+          onChangeData={mayEdit && knownAt === '' ? () => setChanging(range) : null}
           onClose={() => setSpot(null)}
         />
       )}
