@@ -42,14 +42,12 @@ std::optional<LastValue> Historian::Body::last(TagId tag) {
     return state->last_value();
 }
 
-/// From the segments. They come latest first, so few are touched.
+/// From segments, which come latest first so that few are touched, and from memory: after an erasure it may be there.
 void Historian::Body::look_up_last(SeriesState& state) {
     state.last = SeriesState::Last::None;
-    Sources sources;
-    sources.tag = state.tag;
-    sources.hidden = erasures_.of(state.tag);
-    sources.segments = segments_;
-    const Chunk newest = sources.before(utc_time_max);
+    const auto all = sources({.tag = state.tag, .from = utc_time_max, .to = utc_time_max}, Bounds::Before);
+    if (!all) return;
+    const Chunk newest = all->before(utc_time_max);
     if (!newest.empty()) take_last_of(state, newest, 0);
 }
 
