@@ -66,12 +66,14 @@ export const samples = {
     send<{ series: number; samples: number }>('POST', `${base}/history:erase`, order),
   correct: (order: { tag: string; samples: Correction[]; reason: string }) =>
     send<{ replaced: number; added: number }>('POST', `${base}/history:correct`, order),
-  /** How long each tag was in which state, of the whole range. */
-  states: async (tags: string[], from: string, to: string, seconds: number, knownAt: string) => {
+  /** How long each tag was in which state, in one bucket: in two, what lies on their border would count twice. */
+  states: async (tags: string[], fromMs: number, toMs: number, knownAt: string) => {
+    let seconds = Math.max(1, Math.ceil((toMs - fromMs) / 1000));
+    while (Math.floor(fromMs / 1000 / seconds) !== Math.floor((toMs - 1) / 1000 / seconds)) seconds *= 2;
     const search = new URLSearchParams({
-      from,
-      to,
-      resolution: `${Math.max(1, Math.ceil(seconds))}s`,
+      from: new Date(fromMs).toISOString(),
+      to: new Date(toMs).toISOString(),
+      resolution: `${seconds}s`,
       aggregates: 'states',
     });
     for (const tag of tags) search.append('tag', tag);

@@ -19,19 +19,19 @@ const minute = 60 * second;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-// Each divides the next days and hours, so that rollups answer exactly.
+// The steps that the server takes by itself: samples come while there are few, and then buckets of the same length.
 const ladderMs = [
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
   ...[1, 2, 5, 10, 15, 30].map((n) => n * second),
   ...[1, 2, 5, 10, 15, 30].map((n) => n * minute),
   ...[1, 2, 3, 6, 12].map((n) => n * hour),
-  ...[1, 2, 5, 10, 20, 50, 100].map((n) => n * day),
+  ...[1, 2, 7, 14, 28, 364].map((n) => n * day),
 ];
 
 /** The finest length of a bucket with at most one bucket for each pixel. */
 export function tileResolution(spanMs: number, width: number): number {
   const wanted = spanMs / Math.max(width, 1);
-  return ladderMs.find((length) => length >= wanted) ?? 100 * day;
+  return ladderMs.find((length) => length >= wanted) ?? 364 * day;
 }
 
 export const tileMs = (resolutionMs: number): number => resolutionMs * bucketsPerTile;

@@ -25,6 +25,8 @@ export interface Pen {
   aggregate: Aggregate;
 }
 
+/** The server counts a range that does not begin at a bucket as two more. */
+const bordersMax = 2;
 /** More than is seen, so that a small move shows data at once. */
 const marginShare = 0.25;
 
@@ -59,7 +61,7 @@ async function fetchRun(pens: Pen[], run: Run, resolutionMs: number, knownAt: st
     knownAt: knownAt || undefined,
     // Samples while there are few of them; aggregates always of buckets.
     ...(columns === null
-      ? { resolution: 'auto', width: (run.last - run.first + 1) * bucketsPerTile }
+      ? { resolution: 'auto', width: (run.last - run.first + 1) * bucketsPerTile + bordersMax }
       : { resolution: durationText(resolutionMs), aggregates: columns }),
   };
   const readMs = serverNow();

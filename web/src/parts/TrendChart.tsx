@@ -51,10 +51,10 @@ function alignedData(
     );
   }
   if (tables.length === 0) return [[]];
-  // 1: a null is a gap; a time that only another tag has is not.
+  // 2: a null is a gap to its neighbours, also over times that only another tag has.
   return uPlot.join(
     tables,
-    tables.map((table) => table.map(() => 1 as const)),
+    tables.map((table) => table.map(() => 2 as const)),
   );
 }
 

@@ -96,13 +96,17 @@ function valueLabels(_: uPlot, splits: number[], __: number, ___: number, step: 
   );
 }
 
-/** Twenty-four hours, ISO dates: the same everywhere in the house. */
-function timeLabels(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
+/** Twenty-four hours, ISO dates: the same everywhere in the house. Months and years where days say nothing. */
+export function timeLabels(_: unknown, splits: number[], __: number, ___: number, step: number): string[] {
   const pad = (n: number, width = 2): string => String(n).padStart(width, '0');
   let day = '';
   return splits.map((ms) => {
     const date = new Date(ms);
-    const today = `${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+    const year = date.getFullYear();
+    if (step >= 300 * 86_400_000) return String(year);
+    const month = pad(date.getMonth() + 1);
+    if (step >= 28 * 86_400_000) return `${year}-${month}`;
+    const today = `${month}-${pad(date.getDate())}`;
     const seconds = step < 60_000 ? `:${pad(date.getSeconds())}` : '';
     const time = step >= 86_400_000 ? '' : `${pad(date.getHours())}:${pad(date.getMinutes())}${seconds}`;
     const text = today === day ? time : `${time}${time === '' ? '' : '\n'}${today}`;

@@ -90,7 +90,7 @@ export default function ChangeData({ tags, range, onClose, onDone }: Props) {
           data={tags.map((it) => it.path)}
           data-testid="change-tag"
         />
-        <div className="ls-fields">
+        <div className="ls-fields times">
           <TextInput
             type="datetime-local"
             step={1}
@@ -108,8 +108,8 @@ export default function ChangeData({ tags, range, onClose, onDone }: Props) {
             onChange={(event) => setTo(event.currentTarget.value)}
             data-testid="change-to"
           />
-          <span className="ls-dim ls-small">{timeZoneText()}</span>
         </div>
+        <span className="ls-dim ls-small">{timeZoneText()}</span>
         {tag !== undefined &&
           fromIso !== undefined &&
           toIso !== undefined &&

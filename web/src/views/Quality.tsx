@@ -238,6 +238,7 @@ const columns: Column<QualityItem>[] = [
     header: () => t('dataQuality.badness'),
     accessorFn: (item) => item.badness,
     sortDescFirst: true,
+    meta: { cell: 'ls-wide-only' },
     cell: ({ row }) => <Bar share={row.original.badness} title={formatShare(row.original.badness)} />,
   },
   {

@@ -81,16 +81,28 @@ export default function Questions() {
           title={t('questions.question')}
           className="ls-scroll"
           tools={
-            <SegmentedControl
-              aria-label={t('questions.as')}
-              value={mode}
-              onChange={setMode}
-              data={[
-                { value: 'form', label: t('questions.form') },
-                { value: 'json', label: t('questions.json') },
-              ]}
-              data-testid="question-mode"
-            />
+            <>
+              <SegmentedControl
+                aria-label={t('questions.as')}
+                value={mode}
+                onChange={setMode}
+                data={[
+                  { value: 'form', label: t('questions.form') },
+                  { value: 'json', label: t('questions.json') },
+                ]}
+                data-testid="question-mode"
+              />
+              <Button
+                size="compact-sm"
+                onClick={run}
+                disabled={parsed.question === null}
+                loading={answer.isPending}
+                title={t('questions.runKey')}
+                data-testid="question-run"
+              >
+                {t('questions.run')}
+              </Button>
+            </>
           }
         >
           {/* biome-ignore lint/a11y/noStaticElementInteractions: only listens for Ctrl-Enter in the fields. */}
@@ -111,17 +123,6 @@ export default function Questions() {
                 data-testid="question-json"
               />
             )}
-            <div className="ls-row">
-              <Button
-                onClick={run}
-                disabled={parsed.question === null}
-                loading={answer.isPending}
-                data-testid="question-run"
-              >
-                {t('questions.run')}
-              </Button>
-              <span className="ls-dim ls-small">{t('questions.runKey')}</span>
-            </div>
           </div>
         </Panel>
         <Answer question={answer.variables ?? null} answer={answer.data} error={answer.error} busy={answer.isPending} />

@@ -22,11 +22,7 @@ const shownMax = 200;
 export default function StatesDialog({ path, range, knownAt, onClose }: Props) {
   const answer = useQuery({
     queryKey: ['states', path, range, knownAt],
-    queryFn: async () => {
-      const [from, to] = [range.fromMs, range.toMs].map((ms) => new Date(ms).toISOString());
-      const seconds = (range.toMs - range.fromMs) / 1000;
-      return samplesApi.states([path], from ?? '', to ?? '', seconds, knownAt);
-    },
+    queryFn: () => samplesApi.states([path], range.fromMs, range.toMs, knownAt),
   });
   const sums = stateSums(answer.data?.[0]?.states ?? []);
   return (

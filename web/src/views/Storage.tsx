@@ -121,7 +121,12 @@ function Figures({ report }: { report: Report }) {
         : '';
   const figures: [string, string, string, string][] = [
     ['series', t('storage.series'), whole(report.series), ''],
-    ['samples', t('storage.samples'), shortCount(report.samples), whole(report.samples)],
+    [
+      'samples',
+      t('storage.samples'),
+      shortCount(report.samples),
+      report.samples < shortFrom ? '' : whole(report.samples),
+    ],
     ['bytes', t('storage.bytes'), formatBytes(report.bytes), ''],
     [
       'bytes-per-value',
@@ -165,9 +170,11 @@ function Figures({ report }: { report: Report }) {
   );
 }
 
+const shortFrom = 1_000_000;
+
 /** 81.2 million is read at a glance; the whole number stands below it. */
 function shortCount(n: number): string {
-  if (n < 100_000) return whole(n);
+  if (n < shortFrom) return whole(n);
   const [size, unit] = n >= 1e9 ? [n / 1e9, t('storage.billion')] : [n / 1e6, t('storage.million')];
   return `${size.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)} ${unit}`;
 }
