@@ -169,7 +169,8 @@ describe("the store in a browser", { skip: browser ? false : "there is no Chromi
     await byId("states-Hall/Pump1/running").click();
     const rows = byId("states-table").locator("tbody tr");
     await until("two states", async () => (await rows.count()) === 2);
-    assert.match(await rows.nth(0).innerText(), /on/);
+    const texts = await rows.evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.innerText)));
+    assert.deepEqual(texts.map(([state, time, , , entered]) => [state, time, entered]), [["on", "40 min 0 s", "3"], ["off", "10 min 0 s", "2"]]);
     await picture("trend-states");
     await page.keyboard.press("Escape");
   });
@@ -392,14 +393,15 @@ describe("the store in a browser", { skip: browser ? false : "there is no Chromi
   });
 
   test("in the dark and on a phone", async () => {
-    await page.emulateMedia({ colorScheme: "dark" });
+    await go("/");
+    await byId("theme-switch").click();
     for (const [name, target] of [["quality", "/quality"], ["ledger", "/quality?tab=ledger"], ["storage", "/storage"],
       ["trend-missing", `/trend?tag=Hall/Pump1/level&range=8h`], ["questions", "/questions"]]) {
       await go(target);
       await page.waitForLoadState("networkidle");
       await picture(`${name}-dark`);
     }
-    await page.emulateMedia({ colorScheme: "light" });
+    await byId("theme-switch").click();
     await page.setViewportSize({ width: 390, height: 844 });
     for (const [name, target] of [["quality", "/quality"], ["storage", "/storage"], ["transfer", "/transfer"], ["questions", "/questions"],
       ["trend", "/trend?tag=Hall/Pump1/level&range=8h"]]) {
