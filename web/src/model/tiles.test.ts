@@ -82,4 +82,18 @@ describe('tiles', () => {
     expect(both?.kind).toBe('reduced');
     expect([...(both?.times ?? [])]).toEqual([10, 30, 40]);
   });
+
+  it('puts the parts of a bucket together that is longer than a tile', () => {
+    const hour = reduceRaw(raw([3_600_000, 3_700_000, 7_200_000], [2, 4, 7]), 3_600_000);
+    const part = reduceRaw(raw([7_300_000, 7_400_000, 10_800_000], [9, 11, 1]), 3_600_000);
+    const both = joined([hour, part], 60_000);
+    if (both?.kind !== 'reduced') throw new Error('buckets are expected');
+    expect([...both.times]).toEqual([3_600_000, 7_200_000, 10_800_000]);
+    expect([...both.max]).toEqual([4, 11, 1]);
+    expect([...both.min]).toEqual([2, 7, 1]);
+    expect([...both.mean]).toEqual([3, 9, 1]);
+    expect([...both.count]).toEqual([2, 3, 1]);
+    expect(both.resolutionMs).toBe(3_600_000);
+    expect([...hour.max]).toEqual([4, 7]);
+  });
 });

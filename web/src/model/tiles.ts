@@ -227,6 +227,45 @@ export function reduceRaw(raw: RawSeries, resolutionMs: number): ReducedSeries {
   };
 }
 
+/** A bucket that is longer than a tile comes in parts: the later part goes into the earlier one. */
+function bordersMerged(parts: ReducedSeries[]): ReducedSeries[] {
+  const merged: ReducedSeries[] = [];
+  for (const part of parts) {
+    const before = merged.at(-1);
+    const last = (before?.times.length ?? 0) - 1;
+    if (before === undefined || last < 0 || part.times.length === 0 || before.times[last] !== part.times[0]) {
+      if (part.times.length > 0) merged.push(part);
+      continue;
+    }
+    merged[merged.length - 1] = withRest(before, last, part);
+    if (part.times.length > 1)
+      merged.push(cut(part, (part.times[0] ?? 0) + 0.001, Number.POSITIVE_INFINITY) as ReducedSeries);
+  }
+  return merged;
+}
+
+const known = (values: number[]): number[] => values.filter((value) => !Number.isNaN(value));
+
+function withRest(before: ReducedSeries, last: number, rest: ReducedSeries): ReducedSeries {
+  const of = (key: 'min' | 'max' | 'mean' | 'last' | 'count' | 'good'): [number, number] => [
+    before[key][last] ?? Number.NaN,
+    rest[key][0] ?? Number.NaN,
+  ];
+  const one = cut(before, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY) as ReducedSeries;
+  const [countA, countB] = of('count');
+  const [meanA, meanB] = of('mean');
+  const both = !Number.isNaN(meanA) && !Number.isNaN(meanB);
+  one.min[last] = known(of('min')).length === 0 ? Number.NaN : Math.min(...known(of('min')));
+  one.max[last] = known(of('max')).length === 0 ? Number.NaN : Math.max(...known(of('max')));
+  one.mean[last] = both
+    ? (meanA * countA + meanB * countB) / (countA + countB)
+    : (known([meanA, meanB])[0] ?? Number.NaN);
+  one.last[last] = known(of('last')).at(-1) ?? Number.NaN;
+  one.count[last] = countA + countB;
+  one.good[last] = of('good')[0] + of('good')[1];
+  return one;
+}
+
 /** Tiles side by side as one series: samples if all have samples, else buckets. Null without tiles. */
 export function joined(parts: Series[], resolutionMs: number): Series | null {
   const first = parts[0];
@@ -239,12 +278,12 @@ export function joined(parts: Series[], resolutionMs: number): Series | null {
       values: concatFloats(raws.map((it) => it.values)),
       qualities: concatCounts(raws.map((it) => it.qualities)),
     };
-  const reduced = parts.map((part) => (part.kind === 'raw' ? reduceRaw(part, resolutionMs) : part));
+  const reduced = bordersMerged(parts.map((part) => (part.kind === 'raw' ? reduceRaw(part, resolutionMs) : part)));
   return {
     kind: 'reduced',
     path: first.path,
     type: first.type,
-    resolutionMs: Math.max(...reduced.map((it) => it.resolutionMs)),
+    resolutionMs: Math.max(resolutionMs, ...parts.map((it) => (it.kind === 'raw' ? 0 : it.resolutionMs))),
     times: concatFloats(reduced.map((it) => it.times)),
     min: concatFloats(reduced.map((it) => it.min)),
     max: concatFloats(reduced.map((it) => it.max)),

@@ -70,7 +70,13 @@ async function fetchRun(pens: Pen[], run: Run, resolutionMs: number, knownAt: st
     const series = answer.get(pen.path);
     if (series === undefined) continue;
     for (let index = run.first; index <= run.last; index++)
-      store.put(keyOf(pen, resolutionMs, knownAt), index, cut(series, index * size, (index + 1) * size), readMs);
+      store.put(
+        keyOf(pen, resolutionMs, knownAt),
+        index,
+        // Where only a coarser rollup is left, the first bucket begins before the tile.
+        cut(series, index === run.first ? Number.NEGATIVE_INFINITY : index * size, (index + 1) * size),
+        readMs,
+      );
   }
 }
 
