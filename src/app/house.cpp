@@ -89,7 +89,7 @@ private:
     std::unique_ptr<Shards> shards_;
     // Below the shards, above the rooms: a pool that ends still posts answers to shards, rooms still post work to pools.
     std::unique_ptr<WorkerPool> log_pool_, disk_pool_, sql_pool_, hash_pool_, audit_pool_, broker_pool_, query_pool_,
-        transfer_pool_;
+        fleet_pool_, transfer_pool_;
     std::unique_ptr<audit::Log> audit_;
     std::unique_ptr<registry::Registry> registry_;
     std::unique_ptr<access::Access> access_;
@@ -120,7 +120,7 @@ private:
 Result<void> House::Parts::open() {
     TRY_VOID(open_ground());
     open_backup();
-    fleet_ = fleet::Engine::create(*shards_, *registry_, *store_, *query_pool_);
+    fleet_ = fleet::Engine::create(*shards_, *registry_, *store_, *fleet_pool_);
     TRY_VOID(open_identity());
     TRY_VOID(open_rooms());
     TRY_VOID(restore_names());
@@ -150,6 +150,7 @@ Result<void> House::Parts::open_ground() {
     broker_pool_ = WorkerPool::create("broker", count);
     transfer_pool_ = WorkerPool::create("transfer", 1);  // One: what is kept is written in order.
     query_pool_ = WorkerPool::create("query", count);
+    fleet_pool_ = WorkerPool::create("fleet", count);  // Its own: a heavy question keeps no chart waiting.
     shards_ = Shards::create(count, system_clock());
     audit_ =
         TRY(audit::Log::open(*disk_, system_clock(), *audit_pool_, {.directory = config_.data_directory + "/audit"}));
