@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
+#include <deque>
 #include <span>
 
 #include <fmt/format.h>
@@ -17,15 +17,10 @@ struct Sender {
     std::string own;
     const std::string* request = nullptr;
     std::size_t sent = 0;
-    std::int64_t begun_ns = 0;
+    std::int64_t begun_ns = 0;  // Or, of one that waits, when it is due.
     std::string answer;
     bool wants_to_write = false;
 };
-
-void sleep_until(std::int64_t due_ns) {
-    const timespec due{.tv_sec = due_ns / 1'000'000'000, .tv_nsec = due_ns % 1'000'000'000};
-    ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, nullptr);
-}
 
 class Crowd {
 public:
@@ -39,7 +34,18 @@ public:
 
     void send_all() {
         for (std::size_t i = 0; i < senders_.size(); ++i) begin_next(i);
-        while (under_way_ > 0) poller_.wait([this](std::uint64_t i) { visit(i); });
+        const auto visit_one = [this](std::uint64_t i) { visit(i); };
+        while (under_way_ > 0) {
+            if (early_.empty()) {
+                poller_.wait(visit_one);
+                continue;
+            }
+            poller_.wait(visit_one, senders_[early_.front()].begun_ns);
+            while (!early_.empty() && senders_[early_.front()].begun_ns <= now_ns()) {
+                push(early_.front());
+                early_.pop_front();
+            }
+        }
     }
 
 private:
@@ -50,9 +56,12 @@ private:
         sender.sent = 0;
         if (!sender.request) return;
         ++under_way_;
-        if (due > now_ns()) sleep_until(due);
-        sender.begun_ns = due != 0 ? due : now_ns();
-        push(i);
+        const std::int64_t now = now_ns();
+        sender.begun_ns = due != 0 ? due : now;
+        if (due > now)
+            early_.push_back(i);
+        else
+            push(i);
     }
 
     void push(std::size_t i) {
@@ -106,6 +115,7 @@ private:
     std::vector<Sender> senders_;
     Poller poller_;
     std::size_t under_way_ = 0;
+    std::deque<std::size_t> early_;  // Senders whose request is not due yet, in the order of their dues.
 };
 
 }  // namespace

@@ -107,10 +107,13 @@ void Poller::change(int socket, std::uint64_t number, Interest interest) {
     if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, socket, &event) != 0) give_up("cannot watch a socket");
 }
 
-std::span<const std::uint64_t> Poller::ready_ones() {
+std::span<const std::uint64_t> Poller::ready_ones(std::optional<std::int64_t> until_ns) {
+    constexpr std::int64_t patience_ns = 10'000'000'000;
+    const std::int64_t left_ns = until_ns ? std::max<std::int64_t>(*until_ns - now_ns(), 0) : patience_ns;
+    const timespec left{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
     epoll_event events[events_max];
-    const int count = ::epoll_wait(epoll_, events, events_max, 10'000);
-    if (count == 0) give_up("nothing happened for ten seconds");
+    const int count = ::epoll_pwait2(epoll_, events, events_max, &left, nullptr);
+    if (count == 0 && !until_ns) give_up("nothing happened for ten seconds");
     for (int i = 0; i < count; ++i) numbers_[i] = events[i].data.u64;
     return {numbers_, count > 0 ? static_cast<std::size_t>(count) : 0};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,15 +38,15 @@ public:
 
     void add(int socket, std::uint64_t number, Interest interest = Interest::Read);
     void change(int socket, std::uint64_t number, Interest interest);
-    /// Waits, then calls `visit(number)` for each.
+    /// Waits, if told until when not longer than that, then calls `visit(number)` for each.
     template <class Visit>
-    void wait(Visit visit) {
-        const std::span<const std::uint64_t> ready = ready_ones();
+    void wait(Visit visit, std::optional<std::int64_t> until_ns = std::nullopt) {
+        const std::span<const std::uint64_t> ready = ready_ones(until_ns);
         for (const std::uint64_t number : ready) visit(number);
     }
 
 private:
-    std::span<const std::uint64_t> ready_ones();
+    std::span<const std::uint64_t> ready_ones(std::optional<std::int64_t> until_ns);
 
     static constexpr std::size_t events_max = 256;
     int epoll_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <semaphore>
 #include <thread>
 
 #include <fmt/format.h>
@@ -37,7 +38,10 @@ public:
     const std::string* next(std::string& own, std::int64_t&) override {
         if (made_ >= options_.inserts) return nullptr;
         body_.clear();
-        for (std::size_t i = 0; i < lines_per_request && made_ < options_.inserts; ++i, ++made_) add_line();
+        for (std::size_t i = 0; i < lines_per_request && made_ < options_.inserts; ++i) {
+            add_line();
+            if (++made_ % options_.inserts_per_scan == 0) looks_.release();
+        }
         own = fmt::format("POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}Content-Length: {}\r\n\r\n", options_.path, head_,
                           body_.size());
         own += body_;
@@ -50,6 +54,9 @@ public:
                static_cast<std::int64_t>(static_cast<double>(insert) / static_cast<double>(options_.inserts) *
                                          static_cast<double>(span_s) * 1e9);
     }
+    /// Waits for so many inserts more that it is time to look, or for the end.
+    void wait_for_look() { looks_.acquire(); }
+    void end_looking() { looks_.release(); }
     std::size_t made() const { return made_.load(std::memory_order_relaxed); }
     std::uint64_t bytes() const { return bytes_; }
 
@@ -65,6 +72,7 @@ private:
     std::string body_;
     char text_[text_bytes + 64] = {};
     std::atomic<std::size_t> made_{0};
+    std::counting_semaphore<> looks_{0};
     std::uint64_t bytes_ = 0;
 };
 
@@ -125,14 +133,8 @@ void send_substation(const SubstationOptions& options) {
     std::thread looking([&] {
         Looker looker(options);
         Chance chance(9);
-        for (std::size_t next = options.inserts_per_scan; !is_over;) {
-            const std::size_t made = inserts.made();
-            if (made < next) {
-                std::this_thread::sleep_for(std::chrono::microseconds(200));
-                continue;
-            }
-            next += options.inserts_per_scan;
-            const std::int64_t now = inserts.time_of(made);
+        for (inserts.wait_for_look(); !is_over; inserts.wait_for_look()) {
+            const std::int64_t now = inserts.time_of(inserts.made());
             const std::int64_t window = window_s * 1'000'000'000;
             const std::int64_t passed = now - inserts.time_of(0);
             const std::int64_t before =
@@ -144,6 +146,7 @@ void send_substation(const SubstationOptions& options) {
     Run run;
     send_requests(options.port, options.producers, inserts, run);
     is_over = true;
+    inserts.end_looking();
     looking.join();
     std::ranges::sort(scans);
     const auto quantile = [&scans](double share) {
