@@ -399,10 +399,19 @@ private:
     /// An orderly end, and the next start.
     void restart() {
         bool done = false;
-        historian_->close([&done] { done = true; });
+        std::size_t running = 0;
+        historian_->close([&] {
+            done = true;
+            // What is freed elsewhere may still wait; what answers may not.
+            const std::size_t before = shard_->waiting();
+            while (logs_.run_one() || pool_.run_one()) {
+            }
+            running = shard_->waiting() - before;
+        });
         work();
         heal();
         ASSERT_TRUE(done) << "close() does not come to its end";
+        ASSERT_EQ(running, 0U) << "closed, but a job still runs";
         die();
         reopen_after_fault();
     }

@@ -279,8 +279,9 @@ void Historian::Body::maybe_close() {
     if (!closing_ || closed_ || !log_closed_ || compaction_writing_ || edit_running_ || cleanings_ > 0 ||
         edit_waits || ledger_->is_writing())
         return;
-    // A flush that failed, or whose edit did, is in the log and comes again at the next start.
-    if (flush_running_ && edits_.empty()) return;
+    // A flush that failed, or whose edit did, is in the log and comes again at the next start. One that is still being
+    // written, or waits for the ledger, is waited for.
+    if (flush_running_ && std::ranges::none_of(edits_, &Edit::is_flush)) return;
     closed_ = true;
     settle_flushes(UINT64_MAX, fail(ErrorCode::Closed));
     lock_.reset();
