@@ -44,7 +44,7 @@ struct Step {
 
 bool is_true(double value) { return value == value && value != 0; }
 
-double apply(Op op, double a, double b) {
+inline double apply(Op op, double a, double b) {
     switch (op) {
         case Op::Add: return a + b;
         case Op::Subtract: return a - b;
@@ -61,6 +61,32 @@ double apply(Op op, double a, double b) {
         case Op::Min: return std::fmin(a, b);
         case Op::Max: return std::fmax(a, b);
         default: return std::numeric_limits<double>::quiet_NaN();
+    }
+}
+
+template <Op op>
+void apply_to_all(double* a, const double* b, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) a[i] = apply(op, a[i], b[i]);
+}
+
+/// The choice stands outside the loops, so that they go over several values at a time.
+void apply(Op op, double* a, const double* b, std::size_t count) {
+    switch (op) {
+        case Op::Add: return apply_to_all<Op::Add>(a, b, count);
+        case Op::Subtract: return apply_to_all<Op::Subtract>(a, b, count);
+        case Op::Multiply: return apply_to_all<Op::Multiply>(a, b, count);
+        case Op::Divide: return apply_to_all<Op::Divide>(a, b, count);
+        case Op::Less: return apply_to_all<Op::Less>(a, b, count);
+        case Op::LessEqual: return apply_to_all<Op::LessEqual>(a, b, count);
+        case Op::Greater: return apply_to_all<Op::Greater>(a, b, count);
+        case Op::GreaterEqual: return apply_to_all<Op::GreaterEqual>(a, b, count);
+        case Op::Equal: return apply_to_all<Op::Equal>(a, b, count);
+        case Op::NotEqual: return apply_to_all<Op::NotEqual>(a, b, count);
+        case Op::And: return apply_to_all<Op::And>(a, b, count);
+        case Op::Or: return apply_to_all<Op::Or>(a, b, count);
+        case Op::Min: return apply_to_all<Op::Min>(a, b, count);
+        case Op::Max: return apply_to_all<Op::Max>(a, b, count);
+        default: std::fill_n(a, count, std::numeric_limits<double>::quiet_NaN());
     }
 }
 
@@ -334,7 +360,7 @@ void Expression::evaluate(const double* const* columns, std::size_t count, doubl
                 --top;
                 double* a = &stack[(top - 1) * rows_at_once];
                 const double* b = &stack[top * rows_at_once];
-                for (std::size_t i = 0; i < rows; ++i) a[i] = apply(step.op, a[i], b[i]);
+                apply(step.op, a, b, rows);
             }
         }
         std::copy_n(stack.data(), rows, into + begin);

@@ -84,6 +84,8 @@ public:
     ~Scan();
     /// Fills `into` with the next 1 … chunk_rows_max samples; false at the end.
     bool next(Chunk& into);
+    /// The next samples as numbers, in a fraction of the time; good until the next call. Not after the other next().
+    bool next(NumbersView& into);
     /// At most `limit` of what is left; `more` says that there are others. Ends the walk.
     Chunk take(std::size_t limit);
     /// Blocks passed over so far because their checksum failed, and where they were.
@@ -217,7 +219,7 @@ public:
     /// Refuses new work, settles what was offered, waits for what runs. `done` runs on this shard.
     void close(Task done);
 
-    class Body;  // Private: see internal/.
+    class Body;                      // Private: see internal/.
     Body& body() { return *body_; }  // For store/ledger.h.
 
 private:

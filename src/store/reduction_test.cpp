@@ -68,6 +68,23 @@ protected:
         ASSERT_TRUE(done);
     }
 
+    void expect_same_numbers(std::int64_t from, std::int64_t to) {
+        auto scan = store->scan(TagId(1), UtcTime(from), UtcTime(to));
+        ASSERT_TRUE(scan);
+        auto want = rows.lower_bound(from);
+        for (NumbersView got; scan->next(got);) {
+            ASSERT_FALSE(got.empty());
+            for (std::size_t i = 0; i < got.size(); ++i, ++want) {
+                ASSERT_NE(want, rows.end());
+                ASSERT_EQ(got.times[i], want->first);
+                const double value = want->second.value;
+                ASSERT_TRUE(got.values[i] == value || (got.values[i] != got.values[i] && value != value)) << value;
+                ASSERT_EQ(got.quality_at(i), want->second.quality);
+            }
+        }
+        EXPECT_EQ(want, rows.lower_bound(to));
+    }
+
     testing::ManualClock clock;
     std::unique_ptr<testing::ManualShard> shard;
     std::unique_ptr<testing::ForgetfulDisk> disk = std::make_unique<testing::ForgetfulDisk>();
@@ -201,6 +218,8 @@ TEST_F(Reductions, AnswerAsRowByRowWhateverIsFlushedMergedLateOrRepeated) {
                     ++i;
                 }
             }
+            expect_same_numbers(from, to);
+            if (HasFailure()) return;
         }
         close();
         rows.clear();

@@ -55,6 +55,21 @@ double Chunk::number_at(std::size_t row) const {
     return std::numeric_limits<double>::quiet_NaN();
 }
 
+void Numbers::assign(const Chunk& rows, std::size_t first, std::size_t count) {
+    times.resize(count);
+    values.resize(count);
+    qualities.clear();
+    bool all_good = true;
+    for (std::size_t i = 0; i < count; ++i) {
+        times[i] = rows.source_times[first + i].ns();
+        values[i] = rows.number_at(first + i);
+        all_good = all_good && rows.qualities[first + i].code() == 0;
+    }
+    if (all_good) return;
+    const auto begin = rows.qualities.begin() + static_cast<std::ptrdiff_t>(first);
+    qualities.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+}
+
 std::string_view to_text(State state) {
     switch (state) {
         case State::Ok: return "ok";

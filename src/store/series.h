@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,37 @@ struct Chunk {
     /// NaN for strings.
     double number_at(std::size_t row) const;
 };
+
+/// Rows of one series, somewhere else, with what a reckoning over numbers needs.
+struct NumbersView {
+    std::span<const std::int64_t> times;  // Source times in ns, rising.
+    std::span<const double> values;       // Bools as 0 and 1; NaN for strings.
+    std::span<const Quality> qualities;   // Empty: every row is Good with code 0.
+
+    std::size_t size() const { return times.size(); }
+    bool empty() const { return times.empty(); }
+    Quality quality_at(std::size_t row) const { return qualities.empty() ? Quality::good : qualities[row]; }
+    NumbersView part(std::size_t first, std::size_t count) const {
+        return {times.subspan(first, count), values.subspan(first, count),
+                qualities.empty() ? qualities : qualities.subspan(first, count)};
+    }
+};
+
+/// What a reckoning over numbers needs: no receive times, no types, no text.
+struct Numbers {
+    std::vector<std::int64_t> times;  // As in a view; of equal ones the last counts.
+    std::vector<double> values;
+    std::vector<Quality> qualities;
+
+    std::size_t size() const { return times.size(); }
+    Quality quality_at(std::size_t row) const { return qualities.empty() ? Quality::good : qualities[row]; }
+    NumbersView view() const { return {times, values, qualities}; }
+    /// Rows [first, first + count) of a chunk, nothing else.
+    void assign(const Chunk& rows, std::size_t first, std::size_t count);
+};
+
+/// Adds rows as add_basic() does one by one, a few at a time; source times must differ.
+void add_numbers(Bucket& bucket, const NumbersView& rows);
 
 /// From the first to the last time that something is said of, both included.
 struct TimeRange {

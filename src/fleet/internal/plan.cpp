@@ -61,9 +61,15 @@ double Bound::of_row(const double* row) const {
 
 void Bound::of_columns(const std::vector<std::vector<double>>& all, std::size_t count,
                        std::vector<double>& into) const {
+    std::vector<const double*> places;
+    for (const std::vector<double>& column : all) places.push_back(column.data());
+    of_columns(places, count, into);
+}
+
+void Bound::of_columns(std::span<const double* const> all, std::size_t count, std::vector<double>& into) const {
     into.resize(count);
     std::array<const double*, names_max> places{};
-    for (std::size_t i = 0; i < columns.size(); ++i) places[i] = all[columns[i]].data();
+    for (std::size_t i = 0; i < columns.size(); ++i) places[i] = all[columns[i]];
     expression->evaluate(places.data(), count, into.data());
 }
 
@@ -76,9 +82,10 @@ Plan::Plan(Query asked, std::size_t shards) : query(std::move(asked)), sources(q
         const Select& select = query.select[i];
         const std::size_t source = sources.of_select[i];
         of_samples.push_back(!select.value.is_empty() || !select.when.is_empty());
+        sample_needs.push_back(needs_of(select.aggregate));
         has_samples = has_samples || of_samples.back();
         (of_samples.back() ? scans : reduces)[source] = true;
-        if (!of_samples.back()) needs[source] = needs[source] | needs_of(select.aggregate);
+        if (!of_samples.back()) needs[source] = needs[source] | sample_needs.back();
     }
     bind_samples();
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "fleet/internal/keys.h"
@@ -29,7 +30,8 @@ struct Bound {
     const Expression* expression = nullptr;  // Null: nothing to evaluate.
     std::vector<std::size_t> columns;
     double of_row(const double* row) const;
-    /// Of each row of `columns_[i]`, `count` of them.
+    /// Of each row of `all[i]`, `count` of them.
+    void of_columns(std::span<const double* const> all, std::size_t count, std::vector<double>& into) const;
     void of_columns(const std::vector<std::vector<double>>& all, std::size_t count, std::vector<double>& into) const;
 };
 
@@ -46,10 +48,11 @@ struct Plan {
     std::vector<bool> reduces;
     std::vector<store::Needs> needs;
     std::vector<bool> scans;
-    bool has_samples = false;          // Some select looks at each sample.
-    std::vector<bool> of_samples;      // By select: has a value or a condition of its own.
-    std::vector<std::size_t> streams;  // Sources that are scanned.
-    std::vector<Bound> value, when;    // By select, over streams.
+    bool has_samples = false;                // Some select looks at each sample.
+    std::vector<bool> of_samples;            // By select: has a value or a condition of its own.
+    std::vector<store::Needs> sample_needs;  // By select: of the buckets that its samples come to.
+    std::vector<std::size_t> streams;        // Sources that are scanned.
+    std::vector<Bound> value, when;          // By select, over streams.
 
     Bound where;                      // Over selects.
     std::vector<Bound> per_of;        // Over selects.

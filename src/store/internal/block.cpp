@@ -412,19 +412,21 @@ Result<void> decode_numbers(ByteView block, const BlockHeader& header, Numbers& 
     return {};
 }
 
-void add_numbers(Bucket& bucket, const Numbers& rows, std::size_t first, std::size_t count) {
-    if (count == 0) return;
-    const auto values = std::span(rows.values).subspan(first, count);
-    if (!rows.qualities.empty() || std::ranges::any_of(values, [](double value) { return value != value; })) {
-        for (std::size_t row = first; row < first + count; ++row)
+void add_numbers(Bucket& bucket, const NumbersView& rows) {
+    if (rows.empty()) return;
+    bool is_plain = true;  // Without an early end: several at a time.
+    for (const double value : rows.values) is_plain &= value == value;
+    for (const Quality quality : rows.qualities) is_plain &= quality.code() == 0;
+    if (!is_plain) {
+        for (std::size_t row = 0; row < rows.size(); ++row)
             add_basic(bucket, UtcTime(rows.times[row]), rows.values[row], rows.quality_at(row));
         return;
     }
-    if (bucket.count == 0) bucket.first_time = UtcTime(rows.times[first]);
-    bucket.last_time = UtcTime(rows.times[first + count - 1]);
-    bucket.count += count;
-    bucket.good += count;
-    add_values(bucket, values);
+    if (bucket.count == 0) bucket.first_time = UtcTime(rows.times.front());
+    bucket.last_time = UtcTime(rows.times.back());
+    bucket.count += rows.size();
+    bucket.good += rows.size();
+    add_values(bucket, rows.values);
 }
 
 }  // namespace lineshaft::store

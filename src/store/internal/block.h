@@ -69,20 +69,8 @@ Result<BlockHeader> read_block_header(ByteView block);
 /// Fills `into` with the rows. Errors: Corrupt.
 Result<void> decode_block(ByteView block, const BlockHeader& header, Chunk& into);
 
-/// What a reckoning over numbers needs: no receive times, no types, no text.
-struct Numbers {
-    std::vector<std::int64_t> times;  // Source times in ns, oldest first; of equal ones the last counts.
-    std::vector<double> values;       // Bools as 0 and 1; NaN for strings.
-    std::vector<Quality> qualities;   // Empty: every row is Good with code 0.
-    std::size_t size() const { return times.size(); }
-    Quality quality_at(std::size_t row) const { return qualities.empty() ? Quality::good : qualities[row]; }
-};
-
 /// Fills `into` with the rows' numbers, in a fraction of decode_block's time. Errors: Corrupt.
 Result<void> decode_numbers(ByteView block, const BlockHeader& header, Numbers& into);
-
-/// Adds rows [first, first + count) as add_basic() does one by one, a few at a time; source times must differ.
-void add_numbers(Bucket& bucket, const Numbers& rows, std::size_t first, std::size_t count);
 
 /// Sources' own receive times are kept to the millisecond, rounded up: noise in the microseconds would cost more than
 /// the values. A sample without a time of its own keeps its receive time exactly.

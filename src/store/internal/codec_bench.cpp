@@ -302,7 +302,7 @@ void add_set(const std::string& name, Columns made) {
             static Numbers rows;
             if (!decode_numbers(block, header, rows)) std::abort();
             Bucket bucket;
-            add_numbers(bucket, rows, 0, rows.size());
+            add_numbers(bucket, rows.view());
             benchmark::DoNotOptimize(bucket.sum.hi);
         });
     });

@@ -263,7 +263,7 @@ void expect_statistics(const Chunk& rows) {
     Numbers numbers;
     ASSERT_TRUE(decode_numbers(bytes, *header, numbers));
     Bucket added;
-    add_numbers(added, numbers, 0, numbers.size());
+    add_numbers(added, numbers.view());
     EXPECT_EQ(added.sum, exact.sum);
     EXPECT_TRUE(same(added.min, exact.min) && same(added.max, exact.max));
     EXPECT_EQ(added.count, exact.count);

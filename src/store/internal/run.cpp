@@ -242,7 +242,7 @@ bool Run::take_whole(UtcTime limit, Piece& piece, Losses& losses) {
     if (!item_) {
         if (bounds_.size() < levels_.size()) return false;
         const BlockRef& block = series_.blocks[next_block_];
-        if (!block_may_be_whole(block, limit)) return false;
+        if (!block_may_be_whole(block, limit)) return scope_->numbers && take_numbers(block, limit, piece);
         const auto header = segment_->header_of(scope_->tag, block);
         if (!header) return false;  // decode_next meets it again and reports it.
         whole_ = *header;
@@ -281,13 +281,40 @@ bool Run::take_whole(UtcTime limit, Piece& piece, Losses& losses) {
     return true;
 }
 
+/// The next block shares no time with the one after it.
+bool Run::is_apart() const {
+    return next_block_ + 1 == series_.blocks.size() ||
+           series_.blocks[next_block_].last_time < series_.blocks[next_block_ + 1].first_time;
+}
+
+/// What the range and the bound leave of a block that is alone in its time. A block that a tier's bucket cuts comes
+/// once for each part and is decoded once.
+bool Run::take_numbers(const BlockRef& block, UtcTime limit, Piece& piece) {
+    const UtcTime last = std::min(block.last_time, bound());
+    if (scope_->known_at || last >= limit || is_hidden(block.first_time, block.last_time) || !is_apart())
+        return false;
+    if (numbers_block_ != next_block_) {
+        numbers_block_.reset();
+        const auto header = segment_->header_of(scope_->tag, block);
+        if (!header || header->stats.count != header->rows) return false;
+        if (!decode_numbers(segment_->bytes_of(block), *header, numbers_)) return false;  // decode_next reports it.
+        numbers_block_ = next_block_;
+    }
+    const auto begin = std::ranges::lower_bound(numbers_.times, position_.ns());
+    const auto end = std::upper_bound(begin, numbers_.times.end(), last.ns());
+    piece.numbers = &numbers_;
+    piece.first = static_cast<std::size_t>(begin - numbers_.times.begin());
+    piece.count = static_cast<std::size_t>(end - begin);
+    ++next_block_;
+    position_ = last;
+    return true;
+}
+
 bool Run::block_may_be_whole(const BlockRef& block, UtcTime limit) const {
     if (scope_->wholes == Wholes::None || scope_->known_at || block.last_time >= limit ||
         block.first_time < position_ || block.last_time > bound() || is_hidden(block.first_time, block.last_time))
         return false;
-    const bool apart =
-        next_block_ + 1 == series_.blocks.size() || block.last_time < series_.blocks[next_block_ + 1].first_time;
-    if (!apart || scope_->wholes == Wholes::Blocks) return apart;
+    if (!is_apart() || scope_->wholes == Wholes::Blocks) return is_apart();
     // Sums of version 1 are rounded: they would not add up to the same.
     if (scope_->needs != Needs::Basic || segment_->version() < 2) return false;
     return scope_->grain.count() == 0 ||

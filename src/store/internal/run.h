@@ -48,6 +48,7 @@ struct Scope {
     Duration grain{0};                // Wholes::Buckets: none lies across a multiple of it. 0: any does.
     Needs needs = Needs::Basic;       // Wholes::Buckets: what a whole must tell.
     std::optional<UtcTime> known_at;  // Rows received later do not exist.
+    bool numbers = false;             // Versions::Last: rows of a block that is alone come as numbers.
 };
 
 /// What could not be read, and where only tiers were left.
@@ -65,8 +66,9 @@ struct Piece {
     // A bucket that stands for its rows; null for others.
     const Bucket* bucket = nullptr;
     std::optional<Tier> expired;  // The bucket is all that is left, and the finest: of this tier.
-    // Rows [first, first + count) of `rows`.
+    // Rows [first, first + count) of `rows`, or of `numbers` where the scope asks for those.
     const Chunk* rows = nullptr;
+    const Numbers* numbers = nullptr;
     std::size_t first = 0;
     std::size_t count = 0;
     std::uint64_t order = 0;  // Of the run it came from; of the last one for a piece with versions.
@@ -122,6 +124,8 @@ private:
     bool settle_blocks(Losses& losses);
     void leave_bound();
     bool ensure_blocks(Losses& losses);
+    bool is_apart() const;
+    bool take_numbers(const BlockRef& block, UtcTime limit, Piece& piece);
     bool block_may_be_whole(const BlockRef& block, UtcTime limit) const;
     bool decode_next(Losses& losses);
     void cut(UtcTime from, UtcTime last);
@@ -149,6 +153,8 @@ private:
     Chunk rows_;  // The block that is open; rows before `row_` have been given.
     std::size_t row_ = 0;
     BlockHeader whole_;
+    Numbers numbers_;  // Of `numbers_block_`.
+    std::optional<std::size_t> numbers_block_;
 };
 
 /// Keeps the last row of each source time.

@@ -12,6 +12,7 @@ bool Scan::Walk::next(Chunk& into, std::size_t rows_max) {
     into.clear();
     if (sources_.is_nothing()) return false;
     if (!merge_) merge_ = sources_.stream({.from = sources_.from, .last = sources_.last});
+    ASSERT(!merge_->scope().numbers);
     while (into.size() < rows_max) {
         if (piece_.count == 0 || !piece_.rows) {
             if (!merge_->next(piece_)) break;
@@ -23,6 +24,25 @@ bool Scan::Walk::next(Chunk& into, std::size_t rows_max) {
         piece_.count -= take;
     }
     return !into.empty();
+}
+
+bool Scan::Walk::next(NumbersView& into) {
+    into = {};
+    if (sources_.is_nothing()) return false;
+    if (!merge_) merge_ = sources_.stream({.from = sources_.from, .last = sources_.last, .numbers = true});
+    ASSERT(merge_->scope().numbers);
+    while (merge_->next(piece_)) {
+        if (piece_.count == 0) continue;
+        if (piece_.numbers) {
+            into = piece_.numbers->view().part(piece_.first, piece_.count);
+            return true;
+        }
+        if (!piece_.rows) continue;
+        numbers_.assign(*piece_.rows, piece_.first, piece_.count);
+        into = numbers_.view();
+        return true;
+    }
+    return false;
 }
 
 const Losses& Scan::Walk::losses() const {
@@ -49,7 +69,8 @@ void Reducer::Walk::begin() {
                               .last = sources_.last,
                               .wholes = only_rows ? Wholes::None : Wholes::Buckets,
                               .grain = query_.resolution,
-                              .needs = query_.needs});
+                              .needs = query_.needs,
+                              .numbers = !query_.states});
     reduction_.resolution = query_.resolution;
     const auto coarsest = merge_->coarsest_left();
     if (coarsest && query_.resolution.count() % width_of(*coarsest).count() != 0) {
@@ -163,6 +184,33 @@ void Reducer::Walk::add_rows(Bucket& bucket, const Chunk& rows, std::size_t firs
     }
 }
 
+void Reducer::Walk::add_numbers(const NumbersView& rows) {
+    for (std::size_t row = 0; row < rows.size();) {
+        Bucket& bucket = bucket_of(UtcTime(rows.times[row]));
+        const auto later = rows.times.subspan(row);
+        const auto count =
+            static_cast<std::size_t>(std::ranges::upper_bound(later, bucket_last_.ns()) - later.begin());
+        add_numbers(bucket, rows.part(row, count));
+        row += count;
+    }
+}
+
+void Reducer::Walk::add_numbers(Bucket& bucket, const NumbersView& rows) {
+    std::size_t first = 0;
+    for (; first < rows.size() && bucket.count > 0 && rows.times[first] < bucket.last_time.ns(); ++first) {
+        Bucket one;
+        add_to_bucket(one, UtcTime(rows.times[first]), rows.values[first], rows.quality_at(first));
+        add_to_bucket(bucket, one);
+    }
+    if (query_.needs == Needs::Basic) return store::add_numbers(bucket, rows.part(first, rows.size() - first));
+    for (std::size_t row = first; row < rows.size(); ++row) {
+        const double value = rows.values[row];
+        const Quality quality = rows.quality_at(row);
+        add_to_bucket(bucket, UtcTime(rows.times[row]), value, quality);
+        if (!query_.percentiles.empty() && value == value && !quality.is_bad()) quantiles_.add(value);
+    }
+}
+
 bool Reducer::Walk::step(std::size_t blocks) {
     if (sources_.is_nothing()) {
         reduction_.resolution = query_.resolution;
@@ -177,7 +225,10 @@ bool Reducer::Walk::step(std::size_t blocks) {
             add_bucket(piece);
             rows += block_rows / 8;
         } else if (piece.count > 0) {
-            add_rows(piece);
+            if (piece.numbers)
+                add_numbers(piece.numbers->view().part(piece.first, piece.count));
+            else
+                add_rows(piece);
             rows += piece.count + 16;
         }
     }
@@ -198,6 +249,7 @@ Scan::Scan(Scan&&) noexcept = default;
 Scan& Scan::operator=(Scan&&) noexcept = default;
 Scan::~Scan() = default;
 bool Scan::next(Chunk& into) { return walk_->next(into, chunk_rows_max); }
+bool Scan::next(NumbersView& into) { return walk_->next(into); }
 Chunk Scan::take(std::size_t limit) {
     Chunk rows;
     walk_->next(rows, limit);

@@ -12,12 +12,14 @@ class Scan::Walk {
 public:
     explicit Walk(Sources sources) : sources_(std::move(sources)) {}
     bool next(Chunk& into, std::size_t rows_max);
+    bool next(NumbersView& into);
     const Losses& losses() const;
 
 private:
     Sources sources_;
     std::optional<Merge> merge_;  // Made at the first step: it reads files.
     Piece piece_;                 // Rows that did not fit into the chunk before.
+    Numbers numbers_;             // Rows of memory, and of several runs.
 };
 
 /// Puts a stream of rows and wholes into buckets. What holds at a bucket's border is carried over it:
@@ -36,6 +38,8 @@ private:
     void add_bucket(const Piece& piece);
     void add_rows(const Piece& piece);
     void add_rows(Bucket& bucket, const Chunk& rows, std::size_t first, std::size_t end);
+    void add_numbers(const NumbersView& rows);
+    void add_numbers(Bucket& bucket, const NumbersView& rows);
     Bucket& bucket_of(UtcTime time);
     void close_bucket();
     void carry(UtcTime time, const Chunk& row);
