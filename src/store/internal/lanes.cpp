@@ -87,6 +87,22 @@ inline __attribute__((always_inline)) void measure_with(std::span<const std::int
     }
 }
 
+/// Adds the sums [count, 2 · count) to the first `count`, as Sum::add.
+inline __attribute__((always_inline)) void fold(double* hi, double* lo, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) {
+        const double sum = hi[k] + hi[k + count];
+        const double part = sum - hi[k];
+        const double tail = lo[k] + lo[k + count];
+        const double part_lo = tail - lo[k];
+        const double tail_error = (lo[k] - (tail - part_lo)) + (lo[k + count] - part_lo);
+        const double rest = ((hi[k] - (sum - part)) + (hi[k + count] - part)) + tail;
+        const double nearest = sum + rest;
+        const double left = (rest - (nearest - sum)) + tail_error;
+        hi[k] = nearest + left;
+        lo[k] = left - (hi[k] - nearest);
+    }
+}
+
 /// Sixteen sums side by side: one is a chain of seven additions that wait for each other. The same sixteen on every
 /// processor, so that all come to the same bits.
 inline __attribute__((always_inline)) void add_up_with(std::span<const double> values, Totals& into) {
@@ -115,20 +131,23 @@ inline __attribute__((always_inline)) void add_up_with(std::span<const double> v
     for (double* extreme : {&into.least, &into.most}) {
         if (*extreme == 0) *extreme = *std::ranges::find(values, 0.0);
     }
-    for (std::size_t i = 0; i < whole; i += side_by_side) {
-        // As Sum::add, but for infinities.
+    // As Sum::add, but for infinities.
+    const auto add = [&](const double* next) __attribute__((always_inline)) {
         for (std::size_t k = 0; k < side_by_side; ++k) {
-            const double x = values[i + k];
+            const double x = next[k];
             const double sum = hi[k] + x;
             const double part = sum - hi[k];
             const double rest = ((hi[k] - (sum - part)) + (x - part)) + lo[k];
             hi[k] = sum + rest;
             lo[k] = rest - (hi[k] - sum);
         }
-    }
-    Sum sum;
-    for (std::size_t k = 0; k < side_by_side; ++k) sum.add(Sum{hi[k], lo[k]});
-    for (std::size_t i = whole; i < values.size(); ++i) sum.add(values[i]);
+    };
+    for (std::size_t i = 0; i < whole; i += side_by_side) add(&values[i]);
+    std::array<double, side_by_side> tail{};  // Zeros add nothing.
+    std::ranges::copy(values.subspan(whole), tail.begin());
+    if (whole < values.size()) add(tail.data());
+    for (std::size_t half = side_by_side / 2; half > 0; half /= 2) fold(hi.data(), lo.data(), half);
+    Sum sum{hi[0], lo[0]};
     if (!std::isfinite(sum.hi) || !std::isfinite(sum.lo)) {
         sum = {};
         for (const double value : values) sum.add(value);
