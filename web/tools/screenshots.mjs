@@ -36,6 +36,7 @@ const screens = [
   ['overview-cards', '/?as=cards', []],
   ['palette', '/', [press('Control+k'), (page) => page.keyboard.type('temp')]],
   ['keys', '/', [press('?')]],
+  ['theme', '/', [click('theme-switch')]],
   ['trend', `/trend?tag=${filler}/temperature&tag=${filler}/pressure&range=1h`, []],
   ['trend-8h', `/trend?tag=${filler}/temperature&tag=Boiler-1/steam-pressure&range=24h`, []],
   ['trend-then', `/trend?tag=${filler}/temperature&range=8h&known=2026-01-01T00:00:00.000Z`, []],

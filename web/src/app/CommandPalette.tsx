@@ -28,7 +28,7 @@ export default function CommandPalette({ onClose, onHelp }: { onClose: () => voi
   const [text, setText] = useState('');
   const [search] = useDebouncedValue(text, 120);
   const [at, setAt] = useState(0);
-  const { toggleColorScheme } = useMantineColorScheme();
+  const { toggleColorScheme } = useMantineColorScheme({ keepTransitions: true });
   const devices = useDevices().data ?? [];
   const found = useQuery({
     queryKey: ['palette', search],

@@ -157,7 +157,8 @@ function Navigation() {
 }
 
 function StripTools({ onSearch, onHelp }: { onSearch: () => void; onHelp: () => void }) {
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  // Without keepTransitions a style element would be added, which the content security policy refuses.
+  const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   const density = useDensity();
   const user = useSession().data?.user;
   const isDark = colorScheme === 'dark';
