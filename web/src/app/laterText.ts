@@ -2,6 +2,8 @@
 
 import { addWords } from '../model/text';
 import './data.css';
+import history from './locales/history.json';
 import words from './locales/later.json';
 
 addWords(words);
+addWords(history);
