@@ -59,6 +59,22 @@ void ask_all(Shards& shards, Historians& stores, Shard& caller, Ask ask, Add add
     }
 }
 
+/// The shards live and die together, but one that heard nothing may not have noted a short life.
+std::vector<UpTime> one_life_each(std::vector<UpTime> of_shards) {
+    constexpr Duration apart = 100ms;  // Shards start closer together, a process that died and its successor do not.
+    std::ranges::sort(of_shards, {}, &UpTime::from);
+    std::vector<UpTime> lives;
+    for (const UpTime& up : of_shards) {
+        if (lives.empty() || up.from - lives.back().from > apart) {
+            lives.push_back(up);
+            continue;
+        }
+        lives.back().until = std::max(lives.back().until, up.until);
+        lives.back().closed |= up.closed;
+    }
+    return lives;
+}
+
 std::vector<LedgerHour> hours_of(const Ledger& ledger, ShardId shard, const LedgerPast& past) {
     std::vector<LedgerHour> hours;
     for (const auto& [key, hour] : past.hours) {
@@ -158,10 +174,13 @@ void Ledgers::post_hours(Shard& caller, std::string source, UtcTime from, UtcTim
 }
 
 void Ledgers::post_up_times(Shard& caller, UtcTime from, UtcTime to, Done<Result<std::vector<UpTime>>> done) {
-    // The shards live and die together: the first one speaks for all.
-    shards_.at(std::size_t{0})
-        .post([&caller, &store = historians_.at(ShardId(0)), from, to, done = std::move(done)]() mutable {
-            answer_on<Result<std::vector<UpTime>>>(caller, done, ledger_of(store).up_times(from, to));
+    using All = std::vector<UpTime>;
+    ask_all<All>(
+        shards_, historians_, caller, [from, to](Ledger& ledger) { return ledger.up_times(from, to); },
+        append_all<UpTime>,
+        [done = std::move(done)](Result<All> all) mutable {
+            if (all) *all = one_life_each(*std::move(all));
+            done(std::move(all));
         });
 }
 

@@ -90,7 +90,7 @@ describe("data quality", () => {
     const lines = [];
     for (let i = 0; i < 600; i++) {
       lines.push(`good,line=1 v=${i % 13} ${now - 600_000 + i * 1000}`);
-      if (i < 200) lines.push(`poor,line=1 v=${i % 13} ${now - 600_000 + i * 1000}`);
+      if (i < 100 || i >= 500) lines.push(`poor,line=1 v=${i % 13} ${now - 600_000 + i * 1000}`);
     }
     assert.equal((await server.request("POST", "/write?precision=ms", lines.join("\n"))).status, 204);
     await server.known("good/1/v", "poor/1/v");
@@ -108,10 +108,10 @@ describe("data quality", () => {
   });
 
   test("speaks on the command line", async () => {
-    const quality = await server.cli(["quality", "--format", "json"]);
+    const quality = await server.cli(["quality", "--output", "json"]);
     assert.equal(quality.code, 0, quality.stderr);
     assert.ok(JSON.parse(quality.stdout).length > 0);
-    const ledger = await server.cli(["ledger", "--format", "json"]);
+    const ledger = await server.cli(["ledger", "--output", "json"]);
     assert.equal(ledger.code, 0, ledger.stderr);
     assert.ok(JSON.parse(ledger.stdout).every((item) => item.complete));
   });
