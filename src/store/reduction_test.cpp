@@ -26,6 +26,7 @@ struct Row {
     Quality quality;
 };
 using Rows = std::map<std::int64_t, Row>;
+constexpr Needs everything = Needs::Squares | Needs::Integral | Needs::Resets;
 
 class Reductions : public ::testing::Test {
 protected:
@@ -66,6 +67,27 @@ protected:
         });
         shard->run();
         ASSERT_TRUE(done);
+    }
+
+    /// One need alone tells what it tells together with the others.
+    void expect_same_one_by_one(std::int64_t from, std::int64_t to, std::int64_t step) {
+        Query query{.tag = TagId(1), .from = UtcTime(from), .to = UtcTime(to), .resolution = Duration(step * second)};
+        const auto ask = [&](Needs needs) {
+            query.needs = needs;
+            return store->reduce(query)->buckets;
+        };
+        const auto all = ask(everything);
+        const auto squares = ask(Needs::Squares), integral = ask(Needs::Integral), resets = ask(Needs::Resets);
+        ASSERT_EQ(squares.size(), all.size());
+        ASSERT_EQ(integral.size(), all.size());
+        ASSERT_EQ(resets.size(), all.size());
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            ASSERT_EQ(squares[i].squares.value(), all[i].squares.value());
+            ASSERT_EQ(integral[i].integral.value(), all[i].integral.value());
+            ASSERT_EQ(integral[i].covered, all[i].covered);
+            ASSERT_EQ(resets[i].resets, all[i].resets);
+            ASSERT_EQ(resets[i].reset_from.value(), all[i].reset_from.value());
+        }
     }
 
     void expect_same_numbers(std::int64_t from, std::int64_t to) {
@@ -162,8 +184,6 @@ void expect_all_same(const Bucket& got, const Bucket& want, const std::string& w
     EXPECT_TRUE(same(got.before, want.before)) << what;
 }
 
-constexpr Needs everything = Needs::Squares | Needs::Integral | Needs::Resets;
-
 TEST_F(Reductions, AnswerAsRowByRowWhateverIsFlushedMergedLateOrRepeated) {
     for (const unsigned seed : {1U, 2U, 3U, 4U}) {
         SCOPED_TRACE(seed);
@@ -218,6 +238,7 @@ TEST_F(Reductions, AnswerAsRowByRowWhateverIsFlushedMergedLateOrRepeated) {
                     ++i;
                 }
             }
+            expect_same_one_by_one(from, to, step);
             expect_same_numbers(from, to);
             if (HasFailure()) return;
         }

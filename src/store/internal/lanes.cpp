@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <optional>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -103,6 +104,39 @@ inline __attribute__((always_inline)) void fold(double* hi, double* lo, std::siz
     }
 }
 
+/// Counters, states and bools: integers so small that no addition of theirs is rounded need no second part. None for
+/// others; `extremes` are known.
+inline __attribute__((always_inline)) std::optional<double> sum_of_integers(std::span<const double> values,
+                                                                            const Totals& extremes) {
+    constexpr std::size_t side_by_side = 16;
+    constexpr double limit = 1LL << 38;
+    constexpr double rounder = 3LL << 51;  // Beyond it there are no fractions: what is added to it is rounded.
+    const auto is_integer = [](double x) { return (x + rounder) - rounder == x; };
+    if (values.size() > (1U << 14) || !is_integer(values[0]) || extremes.least < -limit || extremes.most > limit)
+        return std::nullopt;
+    std::array<double, side_by_side> sums{};
+    std::array<std::uint64_t, side_by_side> fractions{};
+    const std::size_t whole = values.size() / side_by_side * side_by_side;
+    for (std::size_t i = 0; i < whole; i += side_by_side) {
+        for (std::size_t k = 0; k < side_by_side; ++k) {
+            sums[k] += values[i + k];
+            fractions[k] |= is_integer(values[i + k]) ? 0 : 1;
+        }
+    }
+    double sum = 0;
+    std::uint64_t any = 0;
+    for (std::size_t k = 0; k < side_by_side; ++k) {
+        sum += sums[k];
+        any |= fractions[k];
+    }
+    for (const double x : values.subspan(whole)) {
+        sum += x;
+        any |= is_integer(x) ? 0 : 1;
+    }
+    if (any) return std::nullopt;
+    return sum;
+}
+
 /// Sixteen sums side by side: one is a chain of seven additions that wait for each other. The same sixteen on every
 /// processor, so that all come to the same bits.
 inline __attribute__((always_inline)) void add_up_with(std::span<const double> values, Totals& into) {
@@ -130,6 +164,10 @@ inline __attribute__((always_inline)) void add_up_with(std::span<const double> v
     // Of 0 and -0 the first, as if one by one.
     for (double* extreme : {&into.least, &into.most}) {
         if (*extreme == 0) *extreme = *std::ranges::find(values, 0.0);
+    }
+    if (const auto sum = sum_of_integers(values, into)) {
+        into.sum = {*sum, 0};
+        return;
     }
     // As Sum::add, but for infinities.
     const auto add = [&](const double* next) __attribute__((always_inline)) {

@@ -203,11 +203,21 @@ void Reducer::Walk::add_numbers(Bucket& bucket, const NumbersView& rows) {
         add_to_bucket(bucket, one);
     }
     if (query_.needs == Needs::Basic) return store::add_numbers(bucket, rows.part(first, rows.size() - first));
+    // As add_to_bucket(), without what close_bucket() would drop.
     for (std::size_t row = first; row < rows.size(); ++row) {
+        const UtcTime time(rows.times[row]);
         const double value = rows.values[row];
         const Quality quality = rows.quality_at(row);
-        add_to_bucket(bucket, UtcTime(rows.times[row]), value, quality);
-        if (!query_.percentiles.empty() && value == value && !quality.is_bad()) quantiles_.add(value);
+        const bool usable = value == value && !quality.is_bad();
+        if (needs(Needs::Integral) && bucket.holds) hold(bucket, bucket.last_time, time, bucket.last);
+        if (usable && needs(Needs::Resets) && bucket.usable > 0 && value < bucket.last) {
+            ++bucket.resets;
+            bucket.reset_from.add(bucket.last);
+        }
+        if (usable && needs(Needs::Squares)) bucket.squares.add_product(value, value);
+        add_basic(bucket, time, value, quality);
+        bucket.holds = usable;
+        if (usable && !query_.percentiles.empty()) quantiles_.add(value);
     }
 }
 
