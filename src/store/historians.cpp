@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <latch>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -27,14 +29,22 @@ void answer_on(Shard& caller, Historians::Done<T>& done, T answer) {
 
 Result<std::unique_ptr<Historians>> Historians::create(Shards& shards, Disk& disk, WorkerPool& log_pool,
                                                        WorkerPool& disk_pool, const Options& options) {
-    auto all = std::unique_ptr<Historians>(new Historians(shards));
+    // Each on a thread of its own, where the pool has them: a log of a gigabyte is read back as fast as the cores allow.
+    std::vector<std::optional<Result<std::unique_ptr<Historian>>>> opened(shards.count());
+    std::latch missing(static_cast<std::ptrdiff_t>(shards.count()));
     for (std::size_t i = 0; i < shards.count(); ++i) {
         Options own = options;
         own.path = fmt::format("{}/shard-{}", options.path, i);
         if (!own.cold_path.empty()) own.cold_path = fmt::format("{}/shard-{}", options.cold_path, i);
         if (own.retention_bytes) own.retention_bytes = *own.retention_bytes / shards.count();
-        all->homes_.push_back(TRY(Historian::create(shards.at(i), disk, log_pool, disk_pool, std::move(own))));
+        log_pool.post([&, i, own = std::move(own)]() mutable {
+            opened[i] = Historian::create(shards.at(i), disk, log_pool, disk_pool, std::move(own));
+            missing.count_down();
+        });
     }
+    missing.wait();
+    auto all = std::unique_ptr<Historians>(new Historians(shards));
+    for (auto& historian : opened) all->homes_.push_back(TRY(*std::move(historian)));
     return all;
 }
 

@@ -17,8 +17,8 @@ public:
     template <class T>
     using Done = std::move_only_function<void(T)>;
 
-    /// One historian per shard in `options.path`/shard-<n>. Start-up, before the shards run. Errors: as
-    /// Historian::create.
+    /// One historian per shard in `options.path`/shard-<n>, opened side by side on `log_pool`, so this is not for one
+    /// of its threads. Start-up, before the shards run. Errors: as Historian::create; of several the lowest shard's.
     static Result<std::unique_ptr<Historians>> create(Shards& shards, Disk& disk, WorkerPool& log_pool,
                                                       WorkerPool& disk_pool, const Options& options);
     ~Historians();
