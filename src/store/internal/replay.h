@@ -16,10 +16,10 @@ namespace lineshaft::store {
 struct LogVisitor {
     std::function<void(const Series&)> series;
     std::function<void(SourceId, std::string_view)> source;
-    std::function<Result<void>(const Batch&)> samples;  // May write segments: Errors: DiskFull, Io.
-    std::function<void(ByteView entries)> ledger;       // May be empty.
+    std::function<Result<void>(const Batch&)> samples;     // May write segments: Errors: DiskFull, Io.
+    std::function<void(ByteView entries)> ledger;          // May be empty.
     std::function<Result<void>(ByteView erasure)> erased;  // May write segments: Errors: DiskFull, Io.
-    std::function<void(std::uint64_t number)> file;     // Before each file.
+    std::function<void(std::uint64_t number)> file;        // Before each file.
 };
 
 struct Replayed {

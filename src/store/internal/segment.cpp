@@ -64,6 +64,10 @@ Result<SnapshotOf<Segment>> Segment::open(Disk& disk, const std::string& directo
     return from(TRY(disk.open(path)), path, std::move(name));
 }
 
+Segment::~Segment() {
+    for (auto& slot : damage_) delete slot.load(std::memory_order_acquire);
+}
+
 Result<SnapshotOf<Segment>> Segment::from(std::unique_ptr<ReadFile> file, std::string path, std::string name) {
     auto segment = std::unique_ptr<Segment>(new Segment());
     segment->path_ = std::move(path);
@@ -258,30 +262,31 @@ Result<void> Segment::decode(const BlockRef& block, const BlockHeader& header, C
 }
 
 void Segment::report_damage(std::uint64_t offset, TagId tag, UtcTime from, UtcTime to, const Error& why) const {
+    auto found = std::make_unique<const BlockDamage>(offset, tag, from, to, why.detail());
     for (auto& slot : damage_) {
-        std::uint64_t seen = slot.load(std::memory_order_relaxed);
-        if (seen == 0 && slot.compare_exchange_strong(seen, offset, std::memory_order_relaxed)) {
+        const BlockDamage* seen = nullptr;
+        if (slot.compare_exchange_strong(seen, found.get(), std::memory_order_acq_rel, std::memory_order_acquire)) {
+            static_cast<void>(found.release());  // The segment's now.
             damaged_blocks_total.add();
-            {
-                const std::lock_guard lock(damage_mutex_);
-                damage_list_.push_back({tag, from, to, why.detail()});
-            }
             log_error("{}: a block at {} of tag {} from {} to {} is damaged and left out: {}", path_, offset,
                       tag.value(), to_rfc3339(from), to_rfc3339(to), why.detail());
             return;
         }
-        if (seen == offset) return;
+        if (seen->offset == offset) return;
     }
 }
 
 std::vector<Segment::BlockDamage> Segment::damage() const {
-    const std::lock_guard lock(damage_mutex_);
-    return damage_list_;
+    std::vector<BlockDamage> list;
+    for (const auto& slot : damage_) {
+        if (const BlockDamage* found = slot.load(std::memory_order_acquire)) list.push_back(*found);
+    }
+    return list;
 }
 
 std::uint64_t Segment::damaged_blocks() const {
-    return static_cast<std::uint64_t>(
-        std::ranges::count_if(damage_, [](const auto& slot) { return slot.load(std::memory_order_relaxed) != 0; }));
+    return static_cast<std::uint64_t>(std::ranges::count_if(
+        damage_, [](const auto& slot) { return slot.load(std::memory_order_relaxed) != nullptr; }));
 }
 
 }  // namespace lineshaft::store

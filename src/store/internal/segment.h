@@ -25,7 +25,6 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -133,6 +132,7 @@ public:
     static Result<SnapshotOf<Segment>> from(std::unique_ptr<ReadFile> file, std::string path, std::string name);
     /// As the manifest knows it: what the file does not say of itself is taken from `known`.
     static Result<SnapshotOf<Segment>> open(Disk& disk, const std::string& directory, const SegmentMeta& known);
+    ~Segment();
 
     const SegmentMeta& meta() const { return meta_; }
     std::uint16_t version() const { return version_; }
@@ -163,6 +163,7 @@ public:
     void report_damage(std::uint64_t offset, TagId tag, UtcTime from, UtcTime to, const Error& why) const;
     std::uint64_t damaged_blocks() const;
     struct BlockDamage {
+        std::uint64_t offset = 0;
         TagId tag;
         UtcTime from;
         UtcTime last;
@@ -185,11 +186,9 @@ private:
     std::uint32_t table_crc_ = 0;
     std::uint16_t version_ = 0;
     mutable std::atomic<TableState> table_state_{TableState::Unknown};  // Two threads that check it agree.
-    // Offsets of places found damaged, 0 for none. More than these are one disk that is dying.
-    mutable std::array<std::atomic<std::uint64_t>, 32> damage_{};
-    // What they are; a leaf, taken only when something is found to be damaged, or when that is asked for.
-    mutable std::mutex damage_mutex_;
-    mutable std::vector<BlockDamage> damage_list_;
+    // Places found damaged, in the order of finding; each is set once, by whichever reader meets it first. More than
+    // these are one disk that is dying.
+    mutable std::array<std::atomic<const BlockDamage*>, 32> damage_{};
 };
 
 }  // namespace lineshaft::store

@@ -2,38 +2,50 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 namespace lineshaft::store {
 namespace {
 
-constexpr std::int64_t window_min = 1'000'000'000;
+constexpr std::uint64_t window_min = 1'000'000'000;
+constexpr std::uint64_t window_max = std::numeric_limits<std::int64_t>::max() / 8;
 // Damage, erasures and late knowledge may hide what is nearest; further than so many places nobody looks.
 constexpr int attempts_max = 64;
 
-/// The nearest rows before `time` that are of use, looked for further and further away.
+std::uint64_t distance(UtcTime from, UtcTime to) {
+    return static_cast<std::uint64_t>(to.ns()) - static_cast<std::uint64_t>(from.ns());
+}
+
+bool is_any_known(const Chunk& rows, const std::optional<UtcTime>& known_at) {
+    return std::ranges::any_of(rows.receive_times,
+                               [&](UtcTime receive) { return !known_at || receive <= *known_at; });
+}
+
+/// The nearest rows before `time` that are of use, looked for further and further away; the series may be as long as
+/// time itself.
 void copy_before(const MemSeries& series, UtcTime time, const std::optional<UtcTime>& known_at, Chunk& into) {
-    for (std::int64_t window = window_min; time > series.first_time(); window *= 8) {
-        const UtcTime from(time.ns() < series.first_time().ns() + window ? series.first_time().ns()
-                                                                         : time.ns() - window);
+    const UtcTime first = series.first_time();
+    if (time <= first) return;
+    const UtcTime last = std::min(UtcTime(time.ns() - 1), series.last_time());
+    for (std::uint64_t window = window_min;; window *= 8) {
+        const bool is_all = window >= window_max || distance(first, last) <= window;
+        const UtcTime from = is_all ? first : UtcTime(last.ns() - static_cast<std::int64_t>(window));
         Chunk rows;
-        series.copy(from, UtcTime(time.ns() - 1), rows);
-        const bool found = std::ranges::any_of(rows.receive_times,
-                                               [&](UtcTime receive) { return !known_at || receive <= *known_at; });
-        if (found || from == series.first_time()) return into.append(rows, 0, rows.size());
-        if (window > INT64_MAX / 8) return;
+        series.copy(from, last, rows);
+        if (is_all || is_any_known(rows, known_at)) return into.append(rows, 0, rows.size());
     }
 }
 
 void copy_after(const MemSeries& series, UtcTime time, const std::optional<UtcTime>& known_at, Chunk& into) {
-    for (std::int64_t window = window_min; time < series.last_time(); window *= 8) {
-        const UtcTime last(time.ns() > series.last_time().ns() - window ? series.last_time().ns()
-                                                                        : time.ns() + window);
+    const UtcTime last = series.last_time();
+    if (time >= last) return;
+    const UtcTime from = std::max(UtcTime(time.ns() + 1), series.first_time());
+    for (std::uint64_t window = window_min;; window *= 8) {
+        const bool is_all = window >= window_max || distance(from, last) <= window;
+        const UtcTime to = is_all ? last : UtcTime(from.ns() + static_cast<std::int64_t>(window));
         Chunk rows;
-        series.copy(UtcTime(time.ns() + 1), last, rows);
-        const bool found = std::ranges::any_of(rows.receive_times,
-                                               [&](UtcTime receive) { return !known_at || receive <= *known_at; });
-        if (found || last == series.last_time()) return into.append(rows, 0, rows.size());
-        if (window > INT64_MAX / 8) return;
+        series.copy(from, to, rows);
+        if (is_all || is_any_known(rows, known_at)) return into.append(rows, 0, rows.size());
     }
 }
 

@@ -136,7 +136,7 @@ TEST(Tidying, WritesEachByteAFewTimesInAYear) {
     }
     const double amplification = 1 + static_cast<double>(merged) / static_cast<double>(flushed);
     RecordProperty("write_amplification", std::to_string(amplification));
-    std::printf("write amplification %.2f, at most %zu files\n", amplification, most);
+    RecordProperty("files_max", std::to_string(most));
     EXPECT_LT(amplification, 6.0);
     EXPECT_LT(most, 260U);
 }
