@@ -6,7 +6,7 @@ import { serverNow } from '../api/client';
 import { quality as qualityApi } from '../api/dataEndpoints';
 import type { QualityItem } from '../api/dataTypes';
 import { complaintsOf, crumbsOf, isBranch, shareMissing, skewText, worstStretch } from '../model/dataQuality';
-import { formatShare, formatTime } from '../model/format';
+import { formatShare, formatTime, formatTimeShort } from '../model/format';
 import { navigate, setSearchParams, useSearchParam } from '../model/navigation';
 import { useAssets } from '../model/queries';
 import { href, trendHref } from '../model/router';
@@ -230,7 +230,7 @@ const columns: Column<QualityItem>[] = [
     id: 'path',
     header: () => t('dataQuality.where'),
     accessorFn: (item) => item.path,
-    meta: { cell: 'grow' },
+    meta: { cell: 'grow ls-where' },
     cell: ({ row }) => <TagPath path={row.original.path} />,
   },
   {
@@ -275,7 +275,7 @@ const columns: Column<QualityItem>[] = [
   ),
   shareColumn(
     'range',
-    () => t('dataQuality.outOfRange'),
+    () => t('dataQuality.range'),
     (item) => item.out_of_range,
   ),
   {
@@ -307,6 +307,10 @@ const columns: Column<QualityItem>[] = [
     header: () => t('dataQuality.last'),
     accessorFn: (item) => item.last_time ?? '',
     meta: { cell: 'ls-wide-only' },
-    cell: ({ row }) => <span className="ls-num">{formatTime(row.original.last_time)}</span>,
+    cell: ({ row }) => (
+      <span className="ls-num" title={formatTime(row.original.last_time)}>
+        {formatTimeShort(row.original.last_time)}
+      </span>
+    ),
   },
 ];
