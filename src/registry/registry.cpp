@@ -1,6 +1,10 @@
 #include "registry/registry.h"
 
+#include <algorithm>
+#include <deque>
+#include <iterator>
 #include <mutex>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -9,9 +13,11 @@
 namespace lineshaft::registry {
 namespace {
 constexpr std::size_t tags_shown_at_full_pace = 20'000;
-}
+// Of newly met tags: more wait for the next one, so that ids and changes that people wait for get their turn between.
+constexpr std::size_t transaction_tags_max = 16'384;
+}  // namespace
 
-/// Newly met tags on their way: what waits while a transaction runs goes into the next one together.
+/// Newly met tags on their way: what waits while a transaction runs goes into the next one together, up to a bound.
 struct Registry::Waiting {
     struct Part {
         Shard* caller;
@@ -19,7 +25,8 @@ struct Registry::Waiting {
         Done<void> done;
     };
     std::mutex mutex;  // A leaf: nothing is locked under it.
-    std::vector<Part> parts;
+    std::deque<Part> parts;
+    bool is_posted = false;  // A discover_waiting is in the pool's line.
 };
 
 Registry::Subscription& Registry::Subscription::operator=(Subscription&& other) noexcept {
@@ -86,21 +93,30 @@ void Registry::post_discovered(Shard& caller, std::vector<DiscoveredTag> tags, D
     {
         const std::lock_guard lock(waiting_->mutex);
         waiting_->parts.push_back({&caller, std::move(tags), std::move(done)});
+        if (std::exchange(waiting_->is_posted, true)) return;
     }
     sql_pool_.post([this] { discover_waiting(); });
 }
 
 void Registry::discover_waiting() {
+    if (discover_some()) return sql_pool_.post([this] { discover_waiting(); });
+}
+
+/// One transaction of them. True when more wait.
+bool Registry::discover_some() {
     std::vector<Waiting::Part> parts;
+    std::vector<DiscoveredTag> tags;
+    bool more = false;
     {
         const std::lock_guard lock(waiting_->mutex);
-        std::swap(parts, waiting_->parts);
+        while (!waiting_->parts.empty() && tags.size() < transaction_tags_max) {
+            Waiting::Part& part = parts.emplace_back(std::move(waiting_->parts.front()));
+            waiting_->parts.pop_front();
+            std::ranges::move(part.tags, std::back_inserter(tags));
+        }
+        more = waiting_->is_posted = !waiting_->parts.empty();
     }
-    if (parts.empty()) return;
-    std::vector<DiscoveredTag> tags;
-    for (Waiting::Part& part : parts) {
-        tags.insert(tags.end(), std::make_move_iterator(part.tags.begin()), std::make_move_iterator(part.tags.end()));
-    }
+    if (parts.empty()) return false;
     const auto taken = writer_->discover(std::move(tags), shards_.at(0).utc_now());
     if (!taken) log_warning("registry: {}", taken.error().message());
     for (Waiting::Part& part : parts) {
@@ -108,6 +124,7 @@ void Registry::discover_waiting() {
         part.caller->post([taken, done = std::move(part.done)]() mutable { done(std::move(taken)); });
     }
     shards_.at(0).post([this] { show_discovered(); });
+    return more;
 }
 
 void Registry::show_discovered() {
@@ -167,7 +184,12 @@ void Registry::close(Shard& shard, std::move_only_function<void()> done) {
     closing_ = true;
     shards_.at(0).post([this, &shard, done = std::move(done)]() mutable {
         show_discovered_.cancel();
-        sql_pool_.post([&shard, done = std::move(done)]() mutable { shard.post(std::move(done)); });
+        sql_pool_.post([this, &shard, done = std::move(done)]() mutable {
+            while (discover_some()) {
+            }
+            // Behind a discover_waiting that was put in line meanwhile: it must not run when the registry is gone.
+            sql_pool_.post([&shard, done = std::move(done)]() mutable { shard.post(std::move(done)); });
+        });
     });
 }
 

@@ -122,6 +122,7 @@ private:
     Registry(Shards& shards, WorkerPool& sql_pool, audit::Log* audit_log, Options options,
              std::unique_ptr<Writer> writer);
     void discover_waiting();
+    bool discover_some();
     void show_discovered();
     void publish();
 

@@ -1,5 +1,7 @@
 #include "registry/tag_ids.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/log.h"
 
@@ -14,7 +16,7 @@ Result<std::unique_ptr<TagIds>> TagIds::create(Registry& registry, Shard& shard)
 }
 
 std::optional<TagId> TagIds::take() {
-    if (left_ <= block_ids / 2) refill();
+    if (left_ <= block_ / 2) refill();
     if (left_ == 0) return std::nullopt;
     TagIdRange& range = ranges_.front();
     ASSERT(range.count > 0);
@@ -28,13 +30,15 @@ std::optional<TagId> TagIds::take() {
 void TagIds::refill() {
     if (refilling_) return;
     refilling_ = true;
+    const std::uint64_t count = std::min(block_ * 2, block_ids_max);
     const std::weak_ptr<const int> life = life_;
-    registry_.post_reserve_tag_ids(shard_, block_ids, [this, life](Result<TagIdRange> range) {
+    registry_.post_reserve_tag_ids(shard_, count, [this, life](Result<TagIdRange> range) {
         if (life.expired()) return;
         refilling_ = false;
         if (!range) return log_error("registry: no new tag ids: {}", range.error().message());
         ranges_.push_back(*range);
         left_ += range->count;
+        block_ = range->count;
     });
 }
 

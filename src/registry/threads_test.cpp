@@ -72,5 +72,45 @@ TEST(RegistryThreads, ManyShardsChangeAndReadAtOnce) {
     std::filesystem::remove_all(directory);
 }
 
+// A million new tags keep the SQL thread busy for long; an id for the next one, or a person's change, must not wait for all.
+TEST(RegistryThreads, IdsGetTheirTurnBetweenManyNewTags) {
+    const auto directory = std::filesystem::path(::testing::TempDir()) / fmt::format("registry-turns-{}", ::getpid());
+    std::filesystem::create_directories(directory);
+    auto shards = Shards::create(1, system_clock());
+    auto pool = WorkerPool::create("sql", 1);
+    auto registry = Registry::create(*shards, *pool, nullptr, {database_path(directory.string())}).value();
+    shards->start();
+    Shard& shard = shards->at(std::size_t{0});
+    std::string order;  // Of the shard's thread, until it has stopped.
+    // Without a device's name they are refused, which is quick and takes the same way.
+    const auto post_part = [&] {
+        registry->post_discovered(shard, std::vector<DiscoveredTag>(8192), [&](Result<void> taken) {
+            EXPECT_FALSE(taken);
+            order += 't';
+        });
+    };
+    std::promise<void> all_posted;
+    pool->post([&] { all_posted.get_future().wait(); });
+    for (int part = 0; part < 5; ++part) post_part();
+    registry->post_reserve_tag_ids(shard, 1, [&](Result<TagIdRange> range) {
+        EXPECT_TRUE(range);
+        order += 'i';
+    });
+    std::promise<void> closed;
+    registry->close(shard, [&] {
+        order += 'c';
+        closed.set_value();
+    });
+    all_posted.set_value();
+    closed.get_future().wait();
+    shards->stop();
+    EXPECT_LT(order.find('i'), order.rfind('t')) << order;
+    EXPECT_EQ(order.size(), 7U) << order;
+    EXPECT_EQ(order.back(), 'c') << order;
+    pool.reset();
+    registry.reset();
+    std::filesystem::remove_all(directory);
+}
+
 }  // namespace
 }  // namespace lineshaft::registry
