@@ -111,6 +111,7 @@ class Lineshaft(Server):
     durability = "fdatasync before each answer"
     line_path = "/api/v2/write?precision=ns"
     binary = ""
+    words = ()  # Further options.
 
     def __init__(self, directory, command="run"):
         super().__init__(directory)
@@ -129,7 +130,7 @@ class Lineshaft(Server):
         self.log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(
             [self.binary, self.command, "--data", self.data, "--http", f"127.0.0.1:{self.port}", "--https", "off",
-             "--mqtt", f"127.0.0.1:{self.mqtt_port}", "--mqtts", "off"],
+             "--mqtt", f"127.0.0.1:{self.mqtt_port}", "--mqtts", "off", *self.words],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         for line in self.process.stdout:
             if line.startswith("ready"):

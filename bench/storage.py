@@ -138,6 +138,7 @@ def cardinality(options):
     rows = []
     for maker in [Lineshaft, *[peer for peer in peers(options) if peer in (VictoriaMetrics, InfluxDB)]]:
         server = fresh(options, maker)
+        server.words = ["--discovery", "accept"]  # Of Lineshaft: more devices than an inbox holds.
         server.start()
         idle, before = server.rss_mb(), server.cpu_s()
         run = sender(options, server, words)
