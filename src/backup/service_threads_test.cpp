@@ -10,6 +10,44 @@
 namespace lineshaft::backup {
 namespace {
 
+/// Gives whole batches to the store, again and again, on the shard it runs on.
+class Load {
+public:
+    explicit Load(store::Historian& home) : home_(home) {}
+
+    void offer() {
+        if (!home_.is_ready()) return;
+        Batch batch;
+        batch.source = SourceId(1);
+        batch.first_sequence = static_cast<std::uint64_t>(next_) + 1;
+        batch.receive_time = UtcTime(1'767'225'600'000'000'000);
+        for (int i = 0; i < 1000; ++i, ++next_)
+            batch.add(TagId(7), batch.receive_time + Duration(next_), Value(static_cast<double>(next_)), {});
+        home_.offer(batch);
+    }
+
+private:
+    store::Historian& home_;
+    std::int64_t next_ = 0;
+};
+
+Report wait_for_end(Service& service, Shard& caller) {
+    Report report;
+    do {
+        std::promise<Report> answered;
+        service.post_report(caller, [&](Result<Report> now) { answered.set_value(*std::move(now)); });
+        report = answered.get_future().get();
+    } while (report.job->state == Job::State::Running);
+    return report;
+}
+
+void close(store::Historians& store, Shards& shards) {
+    std::promise<void> closed;
+    shards.must_run(0, [&] { store.close(shards.at(0), [&] { closed.set_value(); }); });
+    closed.get_future().get();
+    shards.stop();
+}
+
 /// Real threads, a real disk: samples go in on one shard while another asks for a backup.
 TEST(ServiceThreads, ABackupUnderLoadHoldsAllThatWasDurableBefore) {
     std::string root = (std::filesystem::temp_directory_path() / "lineshaft-threads-XXXXXX").string();
@@ -31,42 +69,24 @@ TEST(ServiceThreads, ABackupUnderLoadHoldsAllThatWasDurableBefore) {
     auto service = Service::create(shards->at(0), *disk, WorkerPool::create("backup", 1), *store, *audit, plan);
     shards->start();
 
-    std::int64_t next = 0;
-    Timer load;
-    const auto offer = [&] {
-        store::Historian& home = store->at(ShardId(1));
-        if (!home.is_ready()) return;
-        Batch batch;
-        batch.source = SourceId(1);
-        batch.first_sequence = static_cast<std::uint64_t>(next) + 1;
-        batch.receive_time = UtcTime(1'767'225'600'000'000'000);
-        for (int i = 0; i < 1000; ++i, ++next)
-            batch.add(TagId(7), batch.receive_time + Duration(next), Value(static_cast<double>(next)), {});
-        home.offer(batch);
-    };
+    Load load(store->at(ShardId(1)));
+    Timer again;
     shards->must_run(1, [&] {
-        for (int i = 0; i < 20; ++i) offer();
-        load = shards->at(1).every(1ms, offer);
+        for (int i = 0; i < 20; ++i) load.offer();
+        again = shards->at(1).every(1ms, [&] { load.offer(); });
     });
     std::promise<Result<Job>> begun;
     service->post_start(shards->at(1), {}, [&](Result<Job> job) { begun.set_value(std::move(job)); });
     ASSERT_TRUE(begun.get_future().get());
-    Report report;
-    do {
-        std::promise<Report> answered;
-        service->post_report(shards->at(1), [&](Result<Report> now) { answered.set_value(*std::move(now)); });
-        report = answered.get_future().get();
-    } while (report.job->state == Job::State::Running);
+    const Report report = wait_for_end(*service, shards->at(1));
     EXPECT_EQ(report.job->state, Job::State::Done) << report.job->error;
     EXPECT_EQ(report.snapshots.size(), 1u);
 
-    shards->must_run(1, [&] { load.cancel(); });
-    std::promise<void> closed, stored;
+    shards->must_run(1, [&] { again.cancel(); });
+    std::promise<void> closed;
     shards->must_run(0, [&] { service->close([&] { closed.set_value(); }); });
     closed.get_future().get();
-    shards->must_run(0, [&] { store->close(shards->at(0), [&] { stored.set_value(); }); });
-    stored.get_future().get();
-    shards->stop();
+    close(*store, *shards);
     service.reset();
 
     Progress progress;
@@ -80,11 +100,8 @@ TEST(ServiceThreads, ABackupUnderLoadHoldsAllThatWasDurableBefore) {
     EXPECT_GE(rows.size(), 20'000u);
     EXPECT_EQ(rows.size() % 1000, 0u) << "whole batches";
     EXPECT_TRUE(repository->snapshots().value().front().files > 0);
-    std::promise<void> ended;
     other_shards->start();
-    other_shards->must_run(0, [&] { other->close(other_shards->at(0), [&] { ended.set_value(); }); });
-    ended.get_future().get();
-    other_shards->stop();
+    close(*other, *other_shards);
     std::filesystem::remove_all(root);
 }
 

@@ -67,10 +67,10 @@ private:
     std::string folder_of(const Job& job) const { return job_folder(options_.directory, job.info.id); }
     void run_next();
     void open_part(Job& job);
-    void part_opened(Job& job, Result<std::shared_ptr<AppendFile>> file);
+    void part_opened(Job& job, Result<std::unique_ptr<AppendFile>> file);
     void step(Job& job);
     void stepped(Job& job, Result<Step> step);
-    void written(Job& job, bool ended, Result<void> result);
+    void written(Job& job, bool ended, Result<std::unique_ptr<AppendFile>> file);
     void part_ended(Job& job);
     void job_ended(Job& job, std::optional<Error> error);
     /// Nobody works for `job` now: removes, closes, or says that it may go on.
@@ -141,7 +141,7 @@ void Exports::Impl::create(NewExport wanted, Shard& caller, Done<Result<Export>>
             fail(ErrorCode::LimitExceeded, fmt::format("{} exports are kept: remove some", jobs_.size())));
     auto parts = parts_of(wanted);
     if (!parts) return answer_on<Result<Export>>(caller, std::move(done), std::unexpected(parts.error()));
-    auto job = std::make_shared<Job>();
+    auto job = std::make_unique<Job>();
     last_id_ = std::max<std::uint64_t>(last_id_ + 1, static_cast<std::uint64_t>(shard_.utc_now().ns() / 1'000'000));
     Export& info = job->info;
     info.id = last_id_;
@@ -158,16 +158,19 @@ void Exports::Impl::create(NewExport wanted, Shard& caller, Done<Result<Export>>
     info.resolution = job->question.resolution;
     info.tags = job->question.tags.size();
     job->parts = *std::move(parts);
+    std::string folder = folder_of(*job);
     rooms_.pool.run(
         shard_,
-        [&disk = rooms_.disk, folder = folder_of(*job), job]() -> Result<void> {
+        [&disk = rooms_.disk, folder = std::move(folder),
+         job = std::move(job)]() mutable -> Result<std::unique_ptr<Job>> {
             TRY_VOID(save_question(disk, folder, *job));
-            return save_state(disk, folder, job->info, 0, std::nullopt, 0);
+            TRY_VOID(save_state(disk, folder, job->info, 0, std::nullopt, 0));
+            return std::move(job);
         },
-        guarded([this, job, &caller, done = std::move(done)](Result<void> saved) mutable {
+        guarded([this, &caller, done = std::move(done)](Result<std::unique_ptr<Job>> saved) mutable {
             if (!saved) return answer_on<Result<Export>>(caller, std::move(done), std::unexpected(saved.error()));
-            Export made = job->info;
-            jobs_[made.id] = std::make_unique<Job>(std::move(*job));
+            Export made = (*saved)->info;
+            jobs_[made.id] = *std::move(saved);
             answer_on<Result<Export>>(caller, std::move(done), std::move(made));
             run_next();
         }));
@@ -271,15 +274,15 @@ void Exports::Impl::open_part(Job& job) {
     rooms_.pool.run(
         shard_,
         [&disk = rooms_.disk, path = folder_of(job) + "/" + part.name + ".part",
-         bytes]() -> Result<std::shared_ptr<AppendFile>> {
-            if (bytes > 0) return std::shared_ptr<AppendFile>(TRY(disk.reopen(path, bytes)));
+         bytes]() -> Result<std::unique_ptr<AppendFile>> {
+            if (bytes > 0) return disk.reopen(path, bytes);
             if (disk.exists(path)) TRY_VOID(disk.remove(path));
-            return std::shared_ptr<AppendFile>(TRY(disk.create(path)));
+            return disk.create(path);
         },
-        guarded([this, &job](Result<std::shared_ptr<AppendFile>> file) { part_opened(job, std::move(file)); }));
+        guarded([this, &job](Result<std::unique_ptr<AppendFile>> file) { part_opened(job, std::move(file)); }));
 }
 
-void Exports::Impl::part_opened(Job& job, Result<std::shared_ptr<AppendFile>> file) {
+void Exports::Impl::part_opened(Job& job, Result<std::unique_ptr<AppendFile>> file) {
     if (!file) return job_ended(job, file.error());
     job.file = *std::move(file);
     job.unmarked_bytes = 0;
@@ -318,20 +321,23 @@ void Exports::Impl::stepped(Job& job, Result<Step> step) {
     rooms_.pool.run(
         shard_,
         [&disk = rooms_.disk, folder = folder_of(job), info = job.info, part = job.part, done_rows = job.done_rows,
-         file = job.file, bytes = std::move(bytes), progress = std::move(progress), ended,
-         free_min = options_.disk_free_min]() -> Result<void> {
+         file = std::move(job.file), bytes = std::move(bytes), progress = std::move(progress), ended,
+         free_min = options_.disk_free_min]() mutable -> Result<std::unique_ptr<AppendFile>> {
             TRY_VOID(file->append(bytes));
-            if (!progress && !ended) return {};
+            if (!progress && !ended) return std::move(file);
             if (TRY(disk.free_bytes(folder)) < free_min)
                 return fail(ErrorCode::DiskFull, "the rest of the disk is left to the data");
             TRY_VOID(file->sync());
-            return progress ? save_state(disk, folder, info, part, progress, done_rows) : Result<void>();
+            if (progress) TRY_VOID(save_state(disk, folder, info, part, progress, done_rows));
+            return std::move(file);
         },
-        guarded([this, &job, ended](Result<void> result) { written(job, ended, std::move(result)); }));
+        guarded(
+            [this, &job, ended](Result<std::unique_ptr<AppendFile>> file) { written(job, ended, std::move(file)); }));
 }
 
-void Exports::Impl::written(Job& job, bool ended, Result<void> result) {
-    if (!result) return job_ended(job, result.error());
+void Exports::Impl::written(Job& job, bool ended, Result<std::unique_ptr<AppendFile>> file) {
+    if (!file) return job_ended(job, file.error());
+    job.file = *std::move(file);
     ended ? part_ended(job) : step(job);
 }
 

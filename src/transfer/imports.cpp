@@ -37,8 +37,8 @@ struct ImportJob {
     bool appending = false;
 
     // While it runs.
-    std::shared_ptr<ImportReader> reader;
-    std::shared_ptr<AppendFile> refused_file;
+    std::unique_ptr<ImportReader> reader;  // Both are away on the pool while it reads.
+    std::unique_ptr<AppendFile> refused_file;
     std::deque<ReadingBatch> batches;
     std::uint64_t stretch_points = 0, kept_refused = 0;
     std::size_t unsettled = 0;
@@ -105,7 +105,8 @@ private:
 
     void run_next();
     void read(ImportJob& job);
-    void was_read(ImportJob& job, Result<ImportReader::Stretch> stretch);
+    struct WasRead;
+    void was_read(ImportJob& job, WasRead read);
     void give(ImportJob& job);
     void wait_for_room(ImportJob& job);
     void settled(ImportJob& job, Result<void> result);
@@ -328,7 +329,7 @@ void Imports::Impl::run_next() {
     job.error.reset();
     struct Files {
         std::shared_ptr<const ReadFile> data;
-        std::shared_ptr<AppendFile> refused;
+        std::unique_ptr<AppendFile> refused;
     };
     pool_.run(
         shard_,
@@ -342,9 +343,9 @@ void Imports::Impl::run_next() {
         },
         guarded([this, &job](Result<Files> files) {
             if (!files) return ended(job, files.error());
-            job.refused_file = files->refused;
+            job.refused_file = std::move(files->refused);
             const std::uint64_t skip = job.info.dry_run ? UINT64_MAX : job.info.points;
-            job.reader = std::make_shared<ImportReader>(files->data, job.info.options, skip);
+            job.reader = std::make_unique<ImportReader>(files->data, job.info.options, skip);
             read(job);
         }));
 }
@@ -368,19 +369,30 @@ bool Imports::Impl::may_go_on(ImportJob& job) {
     return false;
 }
 
+/// What went to the pool, and what it has made of it.
+struct Imports::Impl::WasRead {
+    std::unique_ptr<ImportReader> reader;
+    std::unique_ptr<AppendFile> refused_file;
+    Result<ImportReader::Stretch> stretch;
+};
+
 void Imports::Impl::read(ImportJob& job) {
     if (!may_go_on(job)) return;
     pool_.run(
         shard_,
-        [reader = job.reader, refused = job.refused_file]() -> Result<ImportReader::Stretch> {
+        [reader = std::move(job.reader), refused = std::move(job.refused_file)]() mutable -> WasRead {
             auto stretch = reader->read();
-            TRY_VOID(refused->append(as_bytes(reader->take_refused())));
-            return stretch;
+            if (const auto kept = refused->append(as_bytes(reader->take_refused())); !kept)
+                stretch = std::unexpected(kept.error());
+            return {std::move(reader), std::move(refused), std::move(stretch)};
         },
-        guarded([this, &job](Result<ImportReader::Stretch> stretch) { was_read(job, std::move(stretch)); }));
+        guarded([this, &job](WasRead read) { was_read(job, std::move(read)); }));
 }
 
-void Imports::Impl::was_read(ImportJob& job, Result<ImportReader::Stretch> stretch) {
+void Imports::Impl::was_read(ImportJob& job, WasRead read) {
+    job.reader = std::move(read.reader);
+    job.refused_file = std::move(read.refused_file);
+    Result<ImportReader::Stretch>& stretch = read.stretch;
     Import& info = job.info;
     const ImportReader& reader = *job.reader;
     info.read_bytes = reader.read_bytes();

@@ -15,7 +15,7 @@ constexpr std::size_t step_bytes = 256 * 1024;
 constexpr std::uint64_t file_piece_bytes = 256 * 1024;
 
 /// What both streams share: at most one piece ahead of the reader, fetched as soon as the one before was taken.
-class AheadStream : public ExportStream, public std::enable_shared_from_this<AheadStream> {
+class AheadStream : public ExportStream {
 public:
     Result<std::optional<std::string>> next() final {
         if (error_) return std::unexpected(*error_);
@@ -37,6 +37,13 @@ public:
 protected:
     /// Fetches; ends in arrived(), later.
     virtual void fetch() = 0;
+    /// What `work` does is left out when the stream has died meanwhile: its reader may leave at any time.
+    template <class Work>
+    auto guarded(Work work) {
+        return [life = std::weak_ptr(life_), work = std::move(work)](auto&& result) mutable {
+            if (!life.expired()) work(std::forward<decltype(result)>(result));
+        };
+    }
     void arrived(std::string piece, bool ended) {
         fetching_ = false;
         ended_ = ended;
@@ -65,6 +72,7 @@ private:
     bool fetching_ = false;
     bool ended_ = false;
     Task waiting_;
+    std::shared_ptr<const int> life_ = std::make_shared<const int>(0);
 };
 
 class QuestionStream final : public AheadStream {
@@ -73,11 +81,7 @@ public:
 
 private:
     void fetch() override {
-        exporter_.step(step_bytes, [weak = weak_from_this()](Result<Step> step) {
-            const auto self = weak.lock();
-            if (!self) return;
-            static_cast<QuestionStream&>(*self).take(std::move(step));
-        });
+        exporter_.step(step_bytes, [this](Result<Step> step) { take(std::move(step)); });
     }
     void take(Result<Step> step) {
         if (!step) return failed(std::move(step).error());
@@ -105,12 +109,9 @@ private:
                 TRY_VOID(file->read_at(at, std::as_writable_bytes(std::span(piece.data(), piece.size()))));
                 return piece;
             },
-            [weak = weak_from_this(), last = at_ == end_](Result<std::string> piece) {
-                const auto self = weak.lock();
-                if (!self) return;
-                auto& here = static_cast<FileStream&>(*self);
-                piece ? here.arrived(*std::move(piece), last) : here.failed(std::move(piece).error());
-            });
+            guarded([this, last = at_ == end_](Result<std::string> piece) {
+                piece ? arrived(*std::move(piece), last) : failed(std::move(piece).error());
+            }));
     }
     WorkerPool& pool_;
     Shard& shard_;
@@ -119,28 +120,17 @@ private:
     const std::uint64_t end_;
 };
 
-/// Weak references to a stream need a shared one; its owner holds this.
-class Held final : public ExportStream {
-public:
-    explicit Held(std::shared_ptr<AheadStream> stream) : stream_(std::move(stream)) {}
-    Result<std::optional<std::string>> next() override { return stream_->next(); }
-    void when_more(Task task) override { stream_->when_more(std::move(task)); }
-
-private:
-    std::shared_ptr<AheadStream> stream_;
-};
-
 }  // namespace
 
 std::unique_ptr<ExportStream> stream_export(ExportRooms rooms, Shard& shard, Question question) {
-    return std::make_unique<Held>(std::make_shared<QuestionStream>(
-        Exporter::Rooms{shard, rooms.shards, rooms.store, rooms.pool}, std::move(question)));
+    return std::make_unique<QuestionStream>(Exporter::Rooms{shard, rooms.shards, rooms.store, rooms.pool},
+                                            std::move(question));
 }
 
 std::unique_ptr<ExportStream> stream_file(WorkerPool& pool, Shard& shard, std::shared_ptr<const ReadFile> file,
                                           std::uint64_t from, std::uint64_t to) {
     ASSERT(from <= to && to <= file->size());
-    return std::make_unique<Held>(std::make_shared<FileStream>(pool, shard, std::move(file), from, to));
+    return std::make_unique<FileStream>(pool, shard, std::move(file), from, to);
 }
 
 }  // namespace lineshaft::transfer

@@ -151,11 +151,10 @@ audit::Entry audit_entry(const Call& call, const char* action, std::string targe
 
 std::string attachment(std::string_view name) { return fmt::format("attachment; filename=\"{}\"", name); }
 
-/// Connects a stream with an answer.
+/// Connects a stream with an answer. `pieces` owns it: whoever waits for more has them too.
 void attach(net::HttpResponse& response, std::unique_ptr<transfer::ExportStream> stream) {
-    auto shared = std::shared_ptr<transfer::ExportStream>(std::move(stream));
-    response.pieces = [shared] { return shared->next(); };
-    response.when_more = [shared](Task task) { shared->when_more(std::move(task)); };
+    response.when_more = [at = stream.get()](Task task) { at->when_more(std::move(task)); };
+    response.pieces = [stream = std::move(stream)] { return stream->next(); };
 }
 
 void get_export(Call call) {

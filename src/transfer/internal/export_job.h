@@ -34,7 +34,7 @@ struct Job {
 
     // While it runs.
     std::unique_ptr<Exporter> exporter;
-    std::shared_ptr<AppendFile> file;
+    std::unique_ptr<AppendFile> file;  // Away on the pool while it is written to.
     std::uint64_t unmarked_bytes = 0;
     bool removed = false;
 };

@@ -26,7 +26,7 @@ UtcTime stretch_end(UtcTime from, UtcTime to, Duration resolution) {
 
 }  // namespace
 
-/// Shared by the exporter and a step under way, which may outlive it. Used by one at a time.
+/// The exporter's, and the step's while one is under way: a step may outlive its exporter.
 struct Exporter::Work {
     Work(Rooms given, Question asked)
         : rooms(given), question(std::move(asked)), encoder(Encoder::create(question)), place{0, question.from} {}
@@ -36,7 +36,6 @@ struct Exporter::Work {
     std::unique_ptr<Encoder> encoder;
     Place place;
     bool begun = false;
-    bool busy = false;
     std::optional<store::Scan> scan;
     std::optional<store::Reducer> reducer;
     UtcTime stretch_to;  // Of the reducer.
@@ -47,8 +46,8 @@ struct Exporter::Work {
 /// One step on its way.
 class Exporter::Run {
 public:
-    Run(std::shared_ptr<Work> work, std::size_t bytes, Done done)
-        : work_(std::move(work)), bytes_(bytes), done_(std::move(done)) {}
+    Run(Exporter& owner, std::size_t bytes, Done done)
+        : owner_(owner), life_(owner.life_), work_(std::move(owner.work_)), bytes_(bytes), done_(std::move(done)) {}
 
     static void go_on(std::unique_ptr<Run> run);
 
@@ -65,14 +64,17 @@ private:
     bool is_enough() const { return step_.bytes.size() >= bytes_ || step_.rows >= rows_per_step_max; }
     const ExportTag& tag() const { return work_->question.tags[work_->place.tag]; }
 
-    std::shared_ptr<Work> work_;
+    Exporter& owner_;
+    const std::weak_ptr<const int> life_;  // Of the owner.
+    std::unique_ptr<Work> work_;
     const std::size_t bytes_;
     Done done_;
     Step step_;
 };
 
 void Exporter::Run::finish(Result<Step> step) {
-    work_->busy = false;
+    if (life_.expired()) return;
+    owner_.work_ = std::move(work_);
     done_(std::move(step));
 }
 
@@ -193,7 +195,7 @@ void Exporter::Run::read_buckets() {
     if (work.stretch_to >= work.question.to) next_tag();
 }
 
-Exporter::Exporter(Rooms rooms, Question question) : work_(std::make_shared<Work>(rooms, std::move(question))) {}
+Exporter::Exporter(Rooms rooms, Question question) : work_(std::make_unique<Work>(rooms, std::move(question))) {}
 Exporter::~Exporter() = default;
 
 Result<void> Exporter::resume(const Mark& mark, Place place, std::uint64_t file_bytes) {
@@ -205,13 +207,12 @@ Result<void> Exporter::resume(const Mark& mark, Place place, std::uint64_t file_
 }
 
 void Exporter::step(std::size_t bytes, Done done) {
-    ASSERT(!work_->busy);
-    work_->busy = true;
-    Run::go_on(std::make_unique<Run>(work_, bytes, std::move(done)));
+    ASSERT(work_);
+    Run::go_on(std::make_unique<Run>(*this, bytes, std::move(done)));
 }
 
 Mark Exporter::mark(Bytes& out) {
-    ASSERT(!work_->busy);
+    ASSERT(work_);
     return work_->encoder->mark(out);
 }
 

@@ -5,7 +5,7 @@
 /// The home shard only opens walks; blocks are read and encoded on the pool. One step at a time, so memory is bounded by
 /// a step's bytes, and whoever takes the bytes slowly is read for slowly.
 ///
-/// Threads: own shard only. May die while a step is under way.
+/// Threads: own shard only. May die while a step is under way, which then ends without a word.
 /// Errors:  those of the store; Corrupt from resume.
 #pragma once
 
@@ -45,7 +45,7 @@ public:
     /// Before the first step: goes on at `place` with a file of `file_bytes`. Errors: Corrupt.
     Result<void> resume(const Mark& mark, Place place, std::uint64_t file_bytes);
 
-    /// About `bytes` more; `done` later. One at a time.
+    /// About `bytes` more; `done` later. One at a time, and nothing else is asked meanwhile.
     void step(std::size_t bytes, Done done);
     /// Between steps: ends group or member; what comes belongs behind the last step's bytes.
     Mark mark(Bytes& out);
@@ -57,7 +57,8 @@ public:
 private:
     struct Work;
     class Run;
-    std::shared_ptr<Work> work_;
+    std::unique_ptr<Work> work_;  // Away with the step while one is under way.
+    std::shared_ptr<const int> life_ = std::make_shared<const int>(0);
 };
 
 }  // namespace lineshaft::transfer
