@@ -44,8 +44,9 @@ struct Sum {
     void add_product(double value, std::int64_t ns) {
         constexpr std::int64_t part = std::int64_t{1} << 32;
         if (ns < (std::int64_t{1} << 53)) return add_product(value, static_cast<double>(ns));
-        add_product(value, static_cast<double>(ns / part * part));
-        add_product(value, static_cast<double>(ns % part));
+        const std::int64_t rest = ns % part;
+        add_product(value, static_cast<double>(ns - rest));
+        add_product(value, static_cast<double>(rest));
     }
     friend bool operator==(const Sum&, const Sum&) = default;
 
