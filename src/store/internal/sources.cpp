@@ -16,14 +16,28 @@ std::uint64_t distance(UtcTime from, UtcTime to) {
     return static_cast<std::uint64_t>(to.ns()) - static_cast<std::uint64_t>(from.ns());
 }
 
-bool is_any_known(const Chunk& rows, const std::optional<UtcTime>& known_at) {
-    return std::ranges::any_of(rows.receive_times,
-                               [&](UtcTime receive) { return !known_at || receive <= *known_at; });
-}
+/// Whether a row is there for who asks: known at that time, and not erased since.
+struct Use {
+    const std::optional<UtcTime>& known_at;
+    const std::vector<Hidden>& hidden;
+    std::uint64_t order = 0;
+
+    bool is_any_of_use(const Chunk& rows) const {
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+            if (known_at && rows.receive_times[row] > *known_at) continue;
+            const UtcTime time = rows.source_times[row];
+            const bool is_hidden = std::ranges::any_of(hidden, [&](const Hidden& erased) {
+                return order < erased.order && time >= erased.from && time <= erased.last;
+            });
+            if (!is_hidden) return true;
+        }
+        return false;
+    }
+};
 
 /// The nearest rows before `time` that are of use, looked for further and further away; the series may be as long as
 /// time itself.
-void copy_before(const MemSeries& series, UtcTime time, const std::optional<UtcTime>& known_at, Chunk& into) {
+void copy_before(const MemSeries& series, UtcTime time, const Use& use, Chunk& into) {
     const UtcTime first = series.first_time();
     if (time <= first) return;
     const UtcTime last = std::min(UtcTime(time.ns() - 1), series.last_time());
@@ -32,11 +46,11 @@ void copy_before(const MemSeries& series, UtcTime time, const std::optional<UtcT
         const UtcTime from = is_all ? first : UtcTime(last.ns() - static_cast<std::int64_t>(window));
         Chunk rows;
         series.copy(from, last, rows);
-        if (is_all || is_any_known(rows, known_at)) return into.append(rows, 0, rows.size());
+        if (is_all || use.is_any_of_use(rows)) return into.append(rows, 0, rows.size());
     }
 }
 
-void copy_after(const MemSeries& series, UtcTime time, const std::optional<UtcTime>& known_at, Chunk& into) {
+void copy_after(const MemSeries& series, UtcTime time, const Use& use, Chunk& into) {
     const UtcTime last = series.last_time();
     if (time >= last) return;
     const UtcTime from = std::max(UtcTime(time.ns() + 1), series.first_time());
@@ -45,7 +59,7 @@ void copy_after(const MemSeries& series, UtcTime time, const std::optional<UtcTi
         const UtcTime to = is_all ? last : UtcTime(from.ns() + static_cast<std::int64_t>(window));
         Chunk rows;
         series.copy(from, to, rows);
-        if (is_all || is_any_known(rows, known_at)) return into.append(rows, 0, rows.size());
+        if (is_all || use.is_any_of_use(rows)) return into.append(rows, 0, rows.size());
     }
 }
 
@@ -72,10 +86,11 @@ Chunk between(const Chunk& rows, UtcTime from, UtcTime last) {
 
 void Sources::add_table(std::uint64_t order, const MemSeries& series, Bounds bounds) {
     if (series.size() == 0) return;
+    const Use use{known_at, hidden, order};
     Chunk rows;
-    if (bounds != Bounds::None) copy_before(series, from, known_at, rows);
+    if (bounds != Bounds::None) copy_before(series, from, use, rows);
     if (!is_nothing()) series.copy(from, last, rows);
-    if (bounds == Bounds::Both) copy_after(series, last, known_at, rows);
+    if (bounds == Bounds::Both) copy_after(series, last, use, rows);
     if (!rows.empty()) tables.emplace_back(order, std::move(rows));
 }
 
