@@ -50,7 +50,7 @@ private:
         answer_.rows.reserve(rows.size());
         for (std::size_t i = 0; i < rows.size(); ++i) {
             Answer::Row& row = answer_.rows.emplace_back();
-            const std::uint32_t* texts = &keys_.texts[rows.keys[i] * keys_.captures];
+            const std::uint32_t* texts = keys_.texts.data() + rows.keys[i] * keys_.captures;
             row.texts.assign(texts, texts + keys_.captures);
             row.time = UtcTime(rows.times[i]);
             row.numbers.assign(rows.row(i), rows.row(i) + rows.width);

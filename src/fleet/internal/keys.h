@@ -26,7 +26,9 @@ struct Keys {
     std::vector<std::uint32_t> begins;  // [key * sources + source], into series; one more at the end.
     std::vector<Series> series;
 
-    const Series* begin(std::size_t key, std::size_t source) const { return &series[begins[key * sources + source]]; }
+    const Series* begin(std::size_t key, std::size_t source) const {
+        return series.data() + begins[key * sources + source];
+    }
     const Series* end(std::size_t key, std::size_t source) const {
         return series.data() + begins[key * sources + source + 1];
     }

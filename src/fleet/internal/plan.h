@@ -21,7 +21,7 @@ struct Rows {
     std::vector<double> values;
 
     std::size_t size() const { return keys.size(); }
-    const double* row(std::size_t i) const { return &values[i * width]; }
+    const double* row(std::size_t i) const { return values.data() + i * width; }
     void append(const Rows& other);
 };
 
