@@ -88,9 +88,10 @@ void LedgerPast::add_refused(SourceId id, std::int64_t hour, const Refused& refu
 
 void LedgerPast::add_presence(SourceId id, const PresenceEvent& event) {
     std::vector<PresenceEvent>& events = presence[id];
-    const auto at = std::ranges::lower_bound(events, event.time, {}, &PresenceEvent::time);
-    if (at != events.end() && *at == event) return;
-    events.insert(at, event);
+    // Those of one instant stay as they came, so that the last of them is what holds from then on.
+    const auto same_time = std::ranges::equal_range(events, event.time, {}, &PresenceEvent::time);
+    if (std::ranges::find(same_time, event) != same_time.end()) return;
+    events.insert(same_time.end(), event);
 }
 
 void LedgerPast::add(const LedgerPast& other) {
