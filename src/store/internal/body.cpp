@@ -256,6 +256,7 @@ void Historian::Body::flush(flow::Settled done) {
 void Historian::Body::close(Task done) {
     ASSERT(!closing_);
     closing_ = true;
+    stop_merging_ = true;  // It can take minutes; the next start merges.
     close_done_ = std::move(done);
     ticker_.cancel();
     // The next start is quick then; otherwise the log is read back, which loses nothing either.

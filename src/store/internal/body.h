@@ -10,6 +10,7 @@
 /// Edits are made one after another; a failed one is tried again. Readers see the state before or after an edit.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <set>
 
@@ -220,6 +221,7 @@ private:
     bool flush_again_ = false;
     bool compaction_running_ = false;  // From its start until its edit stands.
     bool compaction_writing_ = false;  // Its job is on the disk pool.
+    std::atomic<bool> stop_merging_{false};
     bool sweep_running_ = false;
     bool edit_running_ = false;
     bool edit_failed_ = false;

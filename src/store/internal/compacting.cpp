@@ -278,7 +278,8 @@ Result<Compacted> compact(const Target& target, const Sources& sources, const Si
     Sheaf sheaf(target, Partitions(days, target.mature), order);
     Passage passage(sheaf, sources, sieve, target.effort, compacted);
     for (const TagId tag : tags) {
-        const auto done = passage.run(tag);
+        const bool is_told_to_stop = target.stop && target.stop->load(std::memory_order_relaxed);
+        const Result<void> done = is_told_to_stop ? fail(ErrorCode::Closed) : passage.run(tag);
         if (done) continue;
         sheaf.undo();
         return std::unexpected(done.error());

@@ -154,7 +154,8 @@ void Historian::Body::start_compaction() {
                   shard_.id(),
                   next_number_++,
                   mature_before(tidy_now()),
-                  job->to_cold ? Effort::Cold : Effort::Usual};
+                  job->to_cold ? Effort::Cold : Effort::Usual,
+                  &stop_merging_};
     disk_pool_.run(
         shard_,
         [target = std::move(target), sieve = std::move(sieve), sources, to_cold = job->to_cold] {
@@ -178,7 +179,8 @@ void Historian::Body::compacted(Written<Compacted> written, const Segments& sour
     compaction_writing_ = false;
     if (!written.outcome) {
         // Nothing is lost, only larger than need be; a tick tries again.
-        log_warning("{}: segments could not be merged: {}", options_.path, written.outcome.error().message());
+        if (!closing_)
+            log_warning("{}: segments could not be merged: {}", options_.path, written.outcome.error().message());
         for (const auto& segment : sources) tried_in_vain_.insert(segment->meta().name);
         compaction_running_ = false;
         return maybe_close();

@@ -1,6 +1,7 @@
 /// From memory to segments, and from many segments to few. Blocks: on the disk pool, or at start.
 #pragma once
 
+#include <atomic>
 #include <vector>
 
 #include "store/internal/memtable.h"
@@ -16,6 +17,7 @@ struct Target {
     std::uint64_t job = 0;
     std::int64_t mature = INT64_MIN;  // Days before are put into files of 32: see days.h.
     Effort effort = Effort::Usual;
+    const std::atomic<bool>* stop = nullptr;  // When it becomes true a merge gives up.
 };
 
 /// Writes `table` to one segment per UTC day or partition (coarser when it touches very many), each synced, and the
@@ -29,7 +31,8 @@ struct Compacted {
     std::vector<RetentionEffect> freed;  // By rule of the sieve.
 };
 /// Writes `sources`, which follow one another in order among all that overlaps, anew: versions merged, what `sieve`
-/// holds back left out. Blocks that nothing overlaps are taken over as they are. Errors: DiskFull, Io.
+/// holds back left out. Blocks that nothing overlaps are taken over as they are. Errors: DiskFull, Io, Closed (told
+/// to stop).
 Result<Compacted> compact(const Target& target, const std::vector<SnapshotOf<Segment>>& sources, const Sieve& sieve);
 
 }  // namespace lineshaft::store
