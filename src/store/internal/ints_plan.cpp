@@ -172,13 +172,14 @@ Plan best_plan(Residuals& numbers, bool flat) {
     constexpr std::size_t small_enough = 6;
     std::array<Residuals, orders> residuals;
     std::array<Shape, orders> shapes;
+    residuals[0] = std::move(numbers);
     std::size_t least = SIZE_MAX;
     int looked = 0;
     for (; looked < orders && least > small_enough; ++looked) {
         const auto at = static_cast<std::size_t>(looked);
         // Second differences of what first differences made worse are worse still.
         if (looked == 2 && shapes[1].plan.bytes > shapes[0].plan.bytes) break;
-        residuals[at] = looked == 0 ? std::move(numbers) : differences(residuals[at - 1]);
+        if (looked > 0) residuals[at] = differences(residuals[at - 1]);
         shapes[at] = shape_of(residuals[at], looked);
         least = std::min(least, shapes[at].plan.bytes);
     }

@@ -293,8 +293,9 @@ void Ledger::add_refused(SourceId id, std::int64_t hour, const Refused& refused)
 
 void Ledger::add_presence(SourceId id, const PresenceEvent& event) {
     Source& source = source_at(id);
-    const auto at = std::ranges::upper_bound(source.presence, event.time, {}, &PresenceEvent::time);
-    if (at != source.presence.begin() && *(at - 1) == event) return;
+    const auto same_time = std::ranges::equal_range(source.presence, event.time, {}, &PresenceEvent::time);
+    if (std::ranges::find(same_time, event) != same_time.end()) return;
+    const auto at = same_time.end();
     if (at == source.presence.end()) {
         source.presence.push_back(event);
         source.presence_unwritten = std::min(source.presence_unwritten + 1, source.presence.size());
