@@ -13,7 +13,7 @@ bool says_the_same(const Chunk& a, std::size_t row_a, const Chunk& b, std::size_
     return a.bits[row_a] == b.bits[row_b];
 }
 
-Merge::Merge(Scope scope) : scope_(std::make_unique<Scope>(std::move(scope))) {}
+Merge::Merge(Scope scope) : scope_(std::make_unique<Scope>(scope)) {}
 
 Merge::Merge(TagId tag, UtcTime from, UtcTime last, Versions versions)
     : Merge(Scope{.tag = tag, .from = from, .last = last, .versions = versions, .wholes = Wholes::Blocks}) {}
