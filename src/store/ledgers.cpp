@@ -179,8 +179,8 @@ void Ledgers::post_up_times(Shard& caller, UtcTime from, UtcTime to, Done<Result
         shards_, historians_, caller, [from, to](Ledger& ledger) { return ledger.up_times(from, to); },
         append_all<UpTime>,
         [done = std::move(done)](Result<All> all) mutable {
-            if (all) *all = one_life_each(*std::move(all));
-            done(std::move(all));
+            if (!all) return done(std::move(all));
+            done(one_life_each(*std::move(all)));
         });
 }
 
