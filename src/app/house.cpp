@@ -123,8 +123,9 @@ Result<void> House::Parts::open() {
     fleet_ = fleet::Engine::create(*shards_, *registry_, *store_, *fleet_pool_);
     TRY_VOID(open_identity());
     TRY_VOID(open_rooms());
-    TRY_VOID(restore_names());
+    // Before anything is posted to the SQL thread, which then has the database to itself.
     store_->post_set_retention(rest::plain_rules(TRY(rest::load_retention_rules(registry_->database()))));
+    TRY_VOID(restore_names());
     restore_alarms();
     shards_->start();
     running_ = true;
