@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "backup/internal/seal.h"
 #include "backup/internal/snapshot_codec.h"
@@ -63,6 +64,19 @@ std::unexpected<Error> about(const std::string& file, const Error& error) {
 }
 
 }  // namespace
+
+std::string to_json(const SnapshotInfo& info) {
+    return nlohmann::json{{"id", info.id},
+                          {"time", to_rfc3339(info.time)},
+                          {"version", info.version},
+                          {"host", info.host},
+                          {"files", info.files},
+                          {"bytes", info.bytes},
+                          {"added_bytes", info.added_bytes},
+                          {"stored_bytes", info.stored_bytes},
+                          {"duration_s", static_cast<double>(info.took.count()) / 1e9}}
+        .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 struct Repository::State {
     Disk& disk;

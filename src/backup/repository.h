@@ -52,6 +52,9 @@ struct SnapshotInfo {
     std::uint64_t stored_bytes = 0;  // Added to the repository.
     Duration took{};
 };
+/// As the API and the command line show it: {"id","time","version","host","files","bytes","added_bytes","stored_bytes",
+/// "duration_s"}.
+std::string to_json(const SnapshotInfo& info);
 
 struct Snapshot {
     SnapshotInfo info;

@@ -5,77 +5,25 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
-#include "store/historian.h"
-#include "support/forgetful_disk.h"
-#include "support/manual_clock.h"
-#include "support/manual_shard.h"
+#include "store/internal/test_store.h"
 
 namespace lineshaft::store {
 namespace {
 
-using testing::ForgetfulDisk;
-using testing::ManualClock;
-using testing::ManualShard;
-
-constexpr std::int64_t second = 1'000'000'000;
-constexpr std::int64_t day = 86'400 * second;
-constexpr std::int64_t epoch = ManualClock::start.ns();
-constexpr UtcTime always_from{INT64_MIN / 2};
-constexpr UtcTime always_to{INT64_MAX / 2};
 constexpr TagId tag_a{11};
 constexpr TagId tag_b{12};
 
-class House {
+/// A store that is written, read and erased in numbers.
+class House : public Store {
 public:
-    explicit House(Options wanted = {}) : options(std::move(wanted)) {
-        options.path = "/data/shard-0";
-        open();
-    }
-    ~House() {
-        if (historian) close();
-    }
-    Result<void> try_open() {
-        shard = std::make_unique<ManualShard>(clock);
-        auto made = Historian::create(*shard, disk, *pool, *pool, options);
-        if (!made) return std::unexpected(made.error());
-        historian = *std::move(made);
-        return {};
-    }
-    void open() {
-        const auto opened = try_open();
-        ASSERT_TRUE(opened) << opened.error().message();
-    }
-    void close() {
-        bool done = false;
-        historian->close([&done] { done = true; });
-        shard->run();
-        ASSERT_TRUE(done);
-        historian.reset();
-        shard.reset();
-    }
-    void reopen() {
-        close();
-        open();
-    }
-    void die() {
-        historian.reset();
-        shard.reset();
-    }
+    using Store::offer;
+    using Store::Store;
+
     Result<void> offer(TagId tag, std::int64_t from, std::int64_t step, int count, double value = 1) {
-        Result<void> outcome = fail(ErrorCode::Timeout);
         Batch batch;
         batch.receive_time = shard->utc_now();
         for (int i = 0; i < count; ++i) batch.add(tag, UtcTime(from + i * step), value + i, Quality::good);
-        historian->offer(batch);
-        historian->when_durable([&outcome](Result<void> settled) { outcome = std::move(settled); });
-        shard->run();
-        return outcome;
-    }
-    Result<void> flush() {
-        Result<void> outcome = fail(ErrorCode::Timeout);
-        historian->flush([&outcome](Result<void> done) { outcome = std::move(done); });
-        shard->run();
-        return outcome;
+        return Store::offer(batch);
     }
     Result<Erased> erase(std::vector<TagId> tags, std::int64_t from, std::int64_t to) {
         Result<Erased> outcome = fail(ErrorCode::Timeout);
@@ -98,13 +46,6 @@ public:
         return static_cast<std::size_t>(std::ranges::count_if(
             files, [&](const std::string& name) { return name.starts_with(under) && name.ends_with(".seg"); }));
     }
-
-    ManualClock clock;
-    ForgetfulDisk disk;
-    std::unique_ptr<WorkerPool> pool = make_inline_pool();
-    Options options;
-    std::unique_ptr<ManualShard> shard;
-    std::unique_ptr<Historian> historian;
 };
 
 // ---- erase and correct --------------------------------------------------------------------------------------------------

@@ -8,87 +8,10 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
-#include "support/forgetful_disk.h"
-#include "support/manual_clock.h"
-#include "support/manual_shard.h"
+#include "store/internal/test_store.h"
 
 namespace lineshaft::store {
 namespace {
-
-using testing::ForgetfulDisk;
-using testing::ManualClock;
-using testing::ManualShard;
-
-constexpr std::int64_t second = 1'000'000'000;
-constexpr std::int64_t day = 86'400 * second;
-constexpr std::int64_t epoch = ManualClock::start.ns();
-constexpr UtcTime always_from{INT64_MIN / 2};
-constexpr UtcTime always_to{INT64_MAX / 2};
-
-/// A house for one historian: everything by hand, everything in memory.
-class Store {
-public:
-    explicit Store(Options wanted = {}) : options(std::move(wanted)) {
-        options.path = "/data/shard-0";
-        open();
-    }
-    ~Store() {
-        if (historian) close();
-    }
-
-    void open() {
-        shard = std::make_unique<ManualShard>(clock);
-        auto made = Historian::create(*shard, disk, *pool, *pool, options);
-        ASSERT_TRUE(made) << made.error().message();
-        historian = *std::move(made);
-    }
-    void close() {
-        bool done = false;
-        historian->close([&done] { done = true; });
-        shard->run();
-        ASSERT_TRUE(done);
-        historian.reset();
-        shard.reset();
-    }
-    void reopen() {
-        close();
-        open();
-    }
-    /// Everything in memory is gone; the disk stays, or loses what was not synced.
-    void die() {
-        historian.reset();
-        shard.reset();
-    }
-
-    Result<void> offer(const Batch& batch) {
-        Result<void> outcome = fail(ErrorCode::Timeout);
-        historian->offer(batch);
-        historian->when_durable([&outcome](Result<void> settled) { outcome = std::move(settled); });
-        shard->run();
-        return outcome;
-    }
-    Result<void> flush() {
-        Result<void> outcome = fail(ErrorCode::Timeout);
-        historian->flush([&outcome](Result<void> done) { outcome = std::move(done); });
-        shard->run();
-        return outcome;
-    }
-    Chunk rows(TagId tag, UtcTime from = always_from, UtcTime to = always_to) {
-        Chunk all;
-        auto scan = historian->scan(tag, from, to);
-        if (!scan) return all;
-        Chunk part;
-        while (scan->next(part)) all.append(part, 0, part.size());
-        return all;
-    }
-
-    ManualClock clock;
-    ForgetfulDisk disk;
-    std::unique_ptr<WorkerPool> pool = make_inline_pool();
-    Options options;
-    std::unique_ptr<ManualShard> shard;
-    std::unique_ptr<Historian> historian;
-};
 
 Batch one(TagId tag, std::int64_t time, const Value& value, Quality quality = Quality::good,
           std::int64_t receive = epoch) {

@@ -97,18 +97,6 @@ void print_snapshot(const Json& snapshot, const Output& output) {
                  output);
 }
 
-Json json_of(const backup::SnapshotInfo& info) {
-    return {{"id", info.id},
-            {"time", to_rfc3339(info.time)},
-            {"version", info.version},
-            {"host", info.host},
-            {"files", info.files},
-            {"bytes", info.bytes},
-            {"added_bytes", info.added_bytes},
-            {"stored_bytes", info.stored_bytes},
-            {"duration_s", static_cast<double>(info.took.count()) / 1e9}};
-}
-
 /// Of a house that does not run; nobody can start it meanwhile.
 Result<Exit> create_offline(const BackupOptions& options, Disk& disk, const std::string& data) {
     if (options.directory.empty())
@@ -126,7 +114,7 @@ Result<Exit> create_offline(const BackupOptions& options, Disk& disk, const std:
         return backup::take(disk, *repository, sources, system_clock(), app::version(), throttle, progress);
     }();
     if (!info) return std::unexpected(info.error());
-    print_snapshot(json_of(*info), options.server.output);
+    print_snapshot(Json::parse(backup::to_json(*info)), options.server.output);
     return Exit::Ok;
 }
 
@@ -191,7 +179,7 @@ Result<Exit> list(const BackupOptions& options) {
         const auto disk = make_system_disk();
         const auto repository = TRY(open(*disk, options));
         for (const backup::SnapshotInfo& info : TRY(repository->snapshots()))
-            items.insert(items.begin(), json_of(info));
+            items.insert(items.begin(), Json::parse(backup::to_json(info)));
     }
     print_items(items,
                 {{"snapshot", "id"},
@@ -252,7 +240,7 @@ Result<Exit> restore(const BackupOptions& options) {
         return backup::restore(*repository, *disk, options.snapshot, to, progress);
     }();
     if (!info) return std::unexpected(info.error());
-    print_snapshot(json_of(*info), options.server.output);
+    print_snapshot(Json::parse(backup::to_json(*info)), options.server.output);
     hint(options.server.output, fmt::format("start it with  lineshaft run --data {}", to));
     return Exit::Ok;
 }

@@ -12,18 +12,6 @@ Result<void> check_house(const Call& call) {
     return fail(ErrorCode::Forbidden, "a backup holds all tenants: only the house's own administrators may see it");
 }
 
-Json snapshot_json(const backup::SnapshotInfo& info) {
-    return {{"id", info.id},
-            {"time", time_json(info.time)},
-            {"version", info.version},
-            {"host", info.host},
-            {"files", info.files},
-            {"bytes", info.bytes},
-            {"added_bytes", info.added_bytes},
-            {"stored_bytes", info.stored_bytes},
-            {"duration_s", static_cast<double>(info.took.count()) / 1e9}};
-}
-
 Json job_json(const backup::Job& job) {
     return {{"number", job.number},
             {"state", to_text(job.state)},
@@ -47,7 +35,7 @@ std::string clock_text(const backup::DailyTime& time) {
 
 Json report_json(const backup::Report& report) {
     Json items = Json::array();
-    for (const backup::SnapshotInfo& info : report.snapshots) items.push_back(snapshot_json(info));
+    for (const backup::SnapshotInfo& info : report.snapshots) items.push_back(Json::parse(backup::to_json(info)));
     const backup::Plan& plan = report.plan;
     return {{"items", std::move(items)},
             {"next", nullptr},

@@ -7,48 +7,17 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
-#include "store/internal/ints.h"
-#include "store/internal/values.h"
+#include "store/internal/test_columns.h"
 
 namespace lineshaft::store {
 namespace {
 
-using Ints = std::vector<std::int64_t>;
-
-std::size_t round_trip(const Ints& values) {
-    Bytes bytes;
-    ByteWriter out(bytes);
-    encode_ints(values, out);
-    Ints back(values.size());
-    ByteReader in(bytes);
-    decode_ints(in, back);
-    EXPECT_TRUE(in.ok());
-    EXPECT_EQ(in.left(), 0U);
-    EXPECT_EQ(back, values);
-    return bytes.size();
-}
-
-std::size_t round_trip_doubles(const std::vector<double>& values) {
-    std::vector<std::uint64_t> bits;
-    for (const double value : values) bits.push_back(std::bit_cast<std::uint64_t>(value));
-    Bytes bytes;
-    ByteWriter out(bytes);
-    encode_doubles(bits, out);
-    std::vector<std::uint64_t> back(bits.size());
-    ByteReader in(bytes);
-    decode_doubles(in, back);
-    EXPECT_TRUE(in.ok());
-    EXPECT_EQ(in.left(), 0U);
-    EXPECT_EQ(back, bits);
-    return bytes.size();
-}
-
 TEST(Ints, EveryCountAndTheExtremesComeBack) {
-    for (std::size_t count : {0, 1, 2, 3, 7, 64, 1024}) round_trip(Ints(count, 42));
-    round_trip({INT64_MIN, INT64_MAX, 0, -1, 1, INT64_MIN, INT64_MIN});
-    round_trip({INT64_MAX, INT64_MIN});
-    round_trip({INT64_MIN, 0});
-    round_trip({0, INT64_MIN, 0, INT64_MIN});
+    for (std::size_t count : {0, 1, 2, 3, 7, 64, 1024}) round_trip_ints(Ints(count, 42));
+    round_trip_ints({INT64_MIN, INT64_MAX, 0, -1, 1, INT64_MIN, INT64_MIN});
+    round_trip_ints({INT64_MAX, INT64_MIN});
+    round_trip_ints({INT64_MIN, 0});
+    round_trip_ints({0, INT64_MIN, 0, INT64_MIN});
 }
 
 TEST(Ints, EveryWidthComesBack) {
@@ -57,9 +26,9 @@ TEST(Ints, EveryWidthComesBack) {
         Ints values(100);
         const std::uint64_t mask = width == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;
         for (auto& value : values) value = static_cast<std::int64_t>(random.next() & mask);
-        round_trip(values);
+        round_trip_ints(values);
         for (auto& value : values) value = -value;
-        round_trip(values);
+        round_trip_ints(values);
     }
 }
 
@@ -67,16 +36,16 @@ TEST(Ints, ARegularTimeStampCostsNearlyNothing) {
     Ints times(1024);
     for (std::size_t i = 0; i < times.size(); ++i)
         times[i] = 1'767'225'600'000'000'000 + static_cast<std::int64_t>(i) * 1'000'000'000;
-    EXPECT_LE(round_trip(times), 24U);
+    EXPECT_LE(round_trip_ints(times), 24U);
 }
 
 TEST(Ints, ASpikeDoesNotWidenTheOthers) {
     Random random(2);
     Ints values(1024);
     for (auto& value : values) value = static_cast<std::int64_t>(random.below(8));
-    const std::size_t calm = round_trip(values);
+    const std::size_t calm = round_trip_ints(values);
     values[500] = 1'000'000'000;
-    EXPECT_LE(round_trip(values), calm + 16);
+    EXPECT_LE(round_trip_ints(values), calm + 16);
 }
 
 TEST(Ints, BytesThatAreNoColumnAreRefused) {

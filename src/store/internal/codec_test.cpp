@@ -11,14 +11,11 @@
 #include "store/internal/block_header.h"
 #include "store/internal/decimal.h"
 #include "store/internal/entropy.h"
-#include "store/internal/ints.h"
 #include "store/internal/packing.h"
-#include "store/internal/values.h"
+#include "store/internal/test_columns.h"
 
 namespace lineshaft::store {
 namespace {
-
-using Ints = std::vector<std::int64_t>;
 
 Ints random_ints(Random& random, std::size_t count) {
     Ints numbers(count);
@@ -173,26 +170,13 @@ TEST(Entropy, BytesThatAreNoSymbolsAreRefused) {
     }
 }
 
-std::size_t ints_round_trip(const Ints& values) {
-    Bytes bytes;
-    ByteWriter out(bytes);
-    encode_ints(values, out);
-    Ints back(values.size());
-    ByteReader in(bytes);
-    decode_ints(in, back);
-    EXPECT_TRUE(in.ok());
-    EXPECT_EQ(in.left(), 0U);
-    EXPECT_EQ(back, values);
-    return bytes.size();
-}
-
 TEST(Ints, NoiseThatIsNotUniformTakesItsEntropy) {
     Random random(16);
     Ints values(1024);
     std::int64_t level = 0;
     // The sum of two dice less their mean: 3.27 bits, where packing would take 4.
     for (auto& value : values) value = level += static_cast<std::int64_t>(random.below(6) + random.below(6)) - 5;
-    EXPECT_LE(ints_round_trip(values), 1024 * 3.27 / 8 + 30);
+    EXPECT_LE(round_trip_ints(values), 1024 * 3.27 / 8 + 30);
 }
 
 TEST(Ints, FewFarApartValuesAreADictionary) {
@@ -200,7 +184,7 @@ TEST(Ints, FewFarApartValuesAreADictionary) {
     constexpr std::array<std::int64_t, 4> points = {-4'000'000'000'000, 17, 1'000'003, 77'777'777'777};
     Ints values(1024);
     for (auto& value : values) value = points[random.below(4)];
-    EXPECT_LE(ints_round_trip(values), 256 + 50U);
+    EXPECT_LE(round_trip_ints(values), 256 + 50U);
 }
 
 TEST(Ints, LongRunsTakeWhatTheirValuesTake) {
@@ -211,12 +195,12 @@ TEST(Ints, LongRunsTakeWhatTheirValuesTake) {
         level += 1 + static_cast<std::int64_t>(random.below(4));
         values.insert(values.end(), 10, level);
     }
-    EXPECT_LE(ints_round_trip(values), 102 * 2 / 8 + 20U);
+    EXPECT_LE(round_trip_ints(values), 102 * 2 / 8 + 20U);
 }
 
 TEST(Ints, OneValueIsTheValue) {
-    EXPECT_EQ(ints_round_trip(Ints(1024, 0)), 2U);
-    EXPECT_EQ(ints_round_trip({-1}), 2U);
+    EXPECT_EQ(round_trip_ints(Ints(1024, 0)), 2U);
+    EXPECT_EQ(round_trip_ints({-1}), 2U);
 }
 
 TEST(Ints, MultiplesOfALargeNumberComeBackWhereTheyWrap) {
@@ -224,10 +208,10 @@ TEST(Ints, MultiplesOfALargeNumberComeBackWhereTheyWrap) {
         Ints values(100);
         std::int64_t value = INT64_MAX - 50;
         for (auto& each : values) each = value = wrapping_add(value, step);
-        ints_round_trip(values);
+        round_trip_ints(values);
         std::ranges::reverse(values);
-        ints_round_trip(values);
-        ints_round_trip({0, INT64_MIN, 0, step, INT64_MIN});
+        round_trip_ints(values);
+        round_trip_ints({0, INT64_MIN, 0, step, INT64_MIN});
     }
 }
 
@@ -313,24 +297,13 @@ TEST(Doubles, FewOddValuesAndSingleNoiseAreSmall) {
     Random random(18);
     std::vector<std::uint64_t> bits(1024);
     for (auto& each : bits) each = std::bit_cast<std::uint64_t>(std::sqrt(static_cast<double>(2 + random.below(4))));
-    const auto size = [&] {
-        Bytes bytes;
-        ByteWriter out(bytes);
-        encode_doubles(bits, out);
-        std::vector<std::uint64_t> back(bits.size());
-        ByteReader in(bytes);
-        decode_doubles(in, back);
-        EXPECT_TRUE(in.ok() && in.left() == 0);
-        EXPECT_EQ(back, bits);
-        return bytes.size();
-    };
-    EXPECT_LE(size(), 256 + 60U);
+    EXPECT_LE(round_trip_bits(bits), 256 + 60U);
     for (std::size_t i = 0; i < bits.size(); ++i) {
         const double value =
             20 + std::sin(static_cast<double>(i) / 50) + 0.01 * static_cast<double>(random.below(1000)) / 999;
         bits[i] = std::bit_cast<std::uint64_t>(static_cast<double>(static_cast<float>(value)));
     }
-    EXPECT_LE(size(), 1024 * 2 + 60U);
+    EXPECT_LE(round_trip_bits(bits), 1024 * 2 + 60U);
 }
 
 }  // namespace

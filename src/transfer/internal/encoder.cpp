@@ -62,9 +62,7 @@ double value_of(const Bucket& bucket, Aggregate aggregate) {
         case Aggregate::Mean: return bucket.mean();
         case Aggregate::First: return bucket.first;
         case Aggregate::Last: return bucket.last;
-        case Aggregate::Sum:
-            return bucket.usable ? bucket.mean() * static_cast<double>(bucket.usable)
-                                 : std::numeric_limits<double>::quiet_NaN();
+        case Aggregate::Sum: return bucket.usable ? bucket.sum.value() : std::numeric_limits<double>::quiet_NaN();
         case Aggregate::Count: return static_cast<double>(bucket.count);
         case Aggregate::Good: return static_cast<double>(bucket.good);
     }

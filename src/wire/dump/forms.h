@@ -40,6 +40,24 @@ private:
     bool skipping_ = false;
 };
 
+/// A format whose every line stands for itself.
+class LineForm : public Reader::Form {
+public:
+    Result<void> feed(std::string_view piece, Sink& sink) final {
+        lines_.feed(piece, sink, [&](std::string_view line, std::uint64_t number) { take(line, number, sink); });
+        return {};
+    }
+    Result<void> finish(Sink& sink) final {
+        lines_.finish([&](std::string_view line, std::uint64_t number) { take(line, number, sink); });
+        return {};
+    }
+    std::uint64_t lines() const final { return lines_.count(); }
+
+private:
+    virtual void take(std::string_view line, std::uint64_t number, Sink& sink) = 0;
+    Lines lines_;
+};
+
 struct CsvField {
     std::string_view text;  // Without quotes.
     bool quoted = false;

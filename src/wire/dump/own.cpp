@@ -97,25 +97,16 @@ private:
     Result<void> result_;
 };
 
-class JsonLines final : public Reader::Form {
+class JsonLines final : public LineForm {
 public:
     explicit JsonLines(const Options& options) : options_(options) {}
-    Result<void> feed(std::string_view piece, Sink& sink) override {
-        lines_.feed(piece, sink, [&](std::string_view line, std::uint64_t number) { take(line, number, sink); });
-        return {};
-    }
-    Result<void> finish(Sink& sink) override {
-        lines_.finish([&](std::string_view line, std::uint64_t number) { take(line, number, sink); });
-        return {};
-    }
-    std::uint64_t lines() const override { return lines_.count(); }
 
 private:
     static std::string_view text_of(simdjson::dom::object& object, std::string_view key) {
         std::string_view text;
         return object[key].get_string().get(text) == simdjson::SUCCESS ? text : std::string_view();
     }
-    void take(std::string_view line, std::uint64_t number, Sink& sink) {
+    void take(std::string_view line, std::uint64_t number, Sink& sink) override {
         if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
         if (line.find_first_not_of(" \t") == std::string_view::npos) return;
         simdjson::dom::element element;
@@ -151,7 +142,6 @@ private:
     }
 
     const Options options_;
-    Lines lines_;
     simdjson::dom::parser parser_;
     std::string device_, time_, value_;
 };

@@ -14,18 +14,9 @@ constexpr std::size_t labels_max = 256;
 ///
 /// Device: job/instance where there are such labels, else "prometheus". Address: the metric's name and the values of the
 /// other labels in the order of their names, joined by '/'.
-class Prometheus final : public Reader::Form {
+class Prometheus final : public LineForm {
 public:
     explicit Prometheus(const Options& options) : options_(options) {}
-    Result<void> feed(std::string_view piece, Sink& sink) override {
-        lines_.feed(piece, sink, [&](std::string_view line, std::uint64_t number) { take(line, number, sink); });
-        return {};
-    }
-    Result<void> finish(Sink& sink) override {
-        lines_.finish([&](std::string_view line, std::uint64_t number) { take(line, number, sink); });
-        return {};
-    }
-    std::uint64_t lines() const override { return lines_.count(); }
 
 private:
     struct Label {
@@ -33,13 +24,10 @@ private:
         std::string value;
     };
 
-    void take(std::string_view line, std::uint64_t number, Sink& sink) {
+    void take(std::string_view line, std::uint64_t number, Sink& sink) override {
         while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
-        if (line.empty()) return;
-        if (line[0] == '#') {
-            // OpenMetrics writes seconds; its last line says that it was OpenMetrics, too late to know before.
-            return;
-        }
+        // Comments: even "# EOF", which tells OpenMetrics and its seconds, comes too late to be of use.
+        if (line.empty() || line[0] == '#') return;
         std::string_view rest = line;
         const auto name_end = rest.find_first_of("{ \t");
         if (name_end == std::string_view::npos) return sink.on_refused(number, "the line has no value");
@@ -156,7 +144,6 @@ private:
     }
 
     const Options options_;
-    Lines lines_;
     std::vector<Label> labels_;
     std::string device_, address_;
 };
