@@ -182,7 +182,7 @@ def ask_questions(options):
         server = fresh(options, maker)
         server.start()
         run = fill(options, server, kind, rows, "--stream")
-        wrong = check_kept(server, kind, run["made"], end + 1)
+        wrong = check_kept(server, kind, run["made"], START_S + int(hours * 3600) + 1)
         print(f"  {server.name}: {run['values']:,} values in {run['seconds']:.0f} s, {wrong or 'counts and sums agree'}",
               flush=True)
         server.settle()
