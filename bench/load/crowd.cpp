@@ -4,6 +4,7 @@
 #include <charconv>
 #include <deque>
 #include <span>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -98,8 +99,8 @@ private:
         if (const auto at = head.find("content-length: "); at != std::string::npos)
             std::from_chars(head.data() + at + 16, head.data() + head.size(), body);
         if (sender.answer.size() < end + 4 + body) return;
-        if (head.find("transfer-encoding: chunked") != std::string::npos && !sender.answer.ends_with("0\r\n\r\n"))
-            return;
+        const std::string_view rest = std::string_view(sender.answer).substr(end + 2);  // From the empty line on.
+        if (head.find("transfer-encoding: chunked") != std::string::npos && !rest.ends_with("\r\n0\r\n\r\n")) return;
         if (head.find(" 20") != head.find(' ')) {
             ++run_.refused;
             if (run_.refused == 1) fmt::print(stderr, "{}\n", sender.answer);
