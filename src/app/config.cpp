@@ -257,8 +257,8 @@ const std::vector<Setting>& settings() {
         {"shards", "--shards", "0", "integer", "Event loops; 0 is one a core"},
         {"log.level", "--log-level", "info", "debug|info|warning|error", "Least important lines that are logged"},
         {"log.format", "--log-format", "text", "text|json", "For people or for collectors"},
-        {"store.memory", "", "64MB", "bytes",
-         "Samples held in memory per shard before they are written as a segment"},
+        {"store.memory", "", "", "bytes",
+         "Samples held in memory per shard before they are written as a segment; empty: by the machine"},
         {"store.retention_age", "", "", "duration", "Samples older than this go; empty keeps them for ever"},
         {"store.retention_bytes", "", "", "bytes", "Oldest samples go beyond this; empty: no bound"},
         {"storage.cold_path", "", "", "directory", "Another place for old segments; empty: none"},
@@ -337,8 +337,10 @@ Result<Config> make_config(const std::map<std::string, Origin>& gathered) {
     if (config.shards > 64) return read.bad("shards", "at most 64");
     config.log_level = static_cast<LogLevel>(TRY(read.choice("log.level", {"debug", "info", "warning", "error"})));
     config.log_format = static_cast<LogFormat>(TRY(read.choice("log.format", {"text", "json"})));
-    config.memtable_bytes = TRY(read.bytes("store.memory"));
-    if (config.memtable_bytes < 1024 * 1024) return read.bad("store.memory", "at least 1MB");
+    if (!read.text("store.memory").empty()) {
+        config.memtable_bytes = TRY(read.bytes("store.memory"));
+        if (*config.memtable_bytes < 1024 * 1024) return read.bad("store.memory", "at least 1MB");
+    }
     if (!read.text("store.retention_age").empty()) {
         auto age = parse_duration(read.text("store.retention_age"));
         if (!age || *age < 1min)

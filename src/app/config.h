@@ -28,7 +28,7 @@ struct Config {
     std::size_t shards = 0;                            // 0: one a core.
     LogLevel log_level = LogLevel::Info;
     LogFormat log_format = LogFormat::Text;
-    std::size_t memtable_bytes = 0;
+    std::optional<std::uint64_t> memtable_bytes;  // Of a shard. None: a share of the machine's.
     std::optional<Duration> retention_age;
     std::optional<std::uint64_t> retention_bytes;
     std::string cold_path;

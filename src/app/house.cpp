@@ -10,6 +10,7 @@
 
 #include "access/certificate_authority.h"
 #include "app/broker_access.h"
+#include "app/internal/memory_share.h"
 #include "app/internal/shard_count.h"
 #include "app/shard_rooms.h"
 #include "app/storage_watch.h"
@@ -142,7 +143,7 @@ Result<void> House::Parts::open_ground() {
     alarms_ = TRY(alarms::Board::create(*shards_, *registry_));
     store::Options store;
     store.path = config_.data_directory + "/history";
-    store.memtable_bytes = config_.memtable_bytes;
+    store.memtable_bytes = config_.memtable_bytes.value_or(memtable_share(machine_memory(), count));
     store.retention_age = config_.retention_age;
     store.retention_bytes = config_.retention_bytes;
     store.cold_path = config_.cold_path;
