@@ -206,7 +206,8 @@ class VictoriaMetrics(Server):
 
     def start(self):
         self.spawn(["victoria-metrics", "-storageDataPath", os.path.join(self.directory, "data"), "-retentionPeriod",
-                    "10y", "-httpListenAddr", f"127.0.0.1:{self.port}"])
+                    "10y", "-httpListenAddr", f"127.0.0.1:{self.port}",
+                    "-http.connTimeout", "2h"])  # Else it closes the sender's connections after two minutes.
         until("VictoriaMetrics", lambda: ask(self.port, "GET", "/health")[0] == 200)
 
     def counts(self, kind, start, end):
