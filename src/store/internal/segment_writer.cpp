@@ -125,6 +125,7 @@ Result<void> SegmentWriter::add(const Chunk& rows, std::size_t first, std::size_
     pending_.append(rows, first, count);
     const std::size_t wanted = block_rows_wanted();
     while (pending_.size() - pending_from_ >= wanted || pending_.text.size() >= block_text_bytes_max) {
+        ensure_tiers();
         std::size_t rows_now = std::min(wanted, pending_.size() - pending_from_);
         std::size_t text = 0;
         for (std::size_t i = 0; i < rows_now && !pending_.text.empty(); ++i) {
@@ -159,9 +160,9 @@ Result<void> SegmentWriter::add(Tier tier, const Bucket& bucket) {
 }
 
 Result<void> SegmentWriter::copy(ByteView block, const BlockHeader& header, const Chunk& rows) {
+    ensure_tiers();  // Before what is pending: a tier speaks of every block or is not there.
     TRY_VOID(write_pending());
-    if (header.rows >= block_rows || !keep_.empty()) ensure_tiers();
-    if (has_tiers_) tiers_.add(rows, 0, rows.size());
+    tiers_.add(rows, 0, rows.size());
     const std::size_t before = buffer_.size();
     ByteWriter(buffer_).bytes(block);
     return take_block(before, header);
@@ -175,7 +176,7 @@ Result<void> SegmentWriter::write_pending() {
 }
 
 Result<void> SegmentWriter::write_block(std::size_t count) {
-    if (count >= block_rows || !keep_.empty()) ensure_tiers();
+    if (!keep_.empty()) ensure_tiers();
     if (has_tiers_) tiers_.add(pending_, pending_from_, count);
     const std::size_t before = buffer_.size();
     const BlockHeader header = encode_block(series_.tag, pending_, pending_from_, count, buffer_, effort_);

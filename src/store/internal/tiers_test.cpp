@@ -68,6 +68,44 @@ TEST(Tiers, AChunkComesBackAndAnyFlippedBitIsDetected) {
     }
 }
 
+/// A merge copies blocks that are nearly full: a tier that lacked one would leave rows out of every coarse answer.
+TEST(Tiers, SpeakOfEveryRowWhateverBlocksComeFirst) {
+    testing::ForgetfulDisk disk;
+    const Chunk all = walk(t0, 5000, 10 * second);
+    Bytes block;
+    const BlockHeader header = encode_block(TagId(3), all, 0, 956, block);
+    Chunk copied;
+    copied.append(all, 0, 956);
+    for (const bool begins_with_rows : {false, true}) {
+        auto writer = SegmentWriter::create(disk, "/", begins_with_rows ? "b.seg" : "a.seg", ShardId(0), 1);
+        ASSERT_TRUE(writer);
+        (*writer)->begin_series(TagId(3), {.path = "Line/speed"});
+        if (begins_with_rows) {
+            const Chunk before = walk(t0 - 5000 * second, 300, 10 * second);
+            ASSERT_TRUE((*writer)->add(before, 0, before.size()));
+        }
+        ASSERT_TRUE((*writer)->copy(block, header, copied));
+        ASSERT_TRUE((*writer)->add(all, 956, all.size() - 956));
+        ASSERT_TRUE((*writer)->end_series());
+        const auto meta = (*writer)->finish();
+        ASSERT_TRUE(meta);
+        const auto segment = Segment::open(disk, "/", *meta);
+        ASSERT_TRUE(segment);
+        const auto series = (*segment)->series_at(0);
+        ASSERT_TRUE(series);
+        ASSERT_FALSE(series->tiers.empty());
+        for (const TierRef& tier : series->tiers) {
+            std::uint64_t count = 0;
+            for (const TierChunk& chunk : tier.chunks) {
+                std::vector<Bucket> buckets;
+                ASSERT_TRUE((*segment)->decode(TagId(3), tier.tier, chunk, buckets));
+                for (const Bucket& bucket : buckets) count += bucket.count;
+            }
+            EXPECT_EQ(count, meta->rows);
+        }
+    }
+}
+
 TEST(Tiers, AreMadeWhereTheirBucketsHoldRowsEnough) {
     TierBuilder builder;
     builder.begin({});
