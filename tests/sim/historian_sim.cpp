@@ -57,7 +57,8 @@ class House {
 public:
     explicit House(std::uint64_t seed) : random_(seed) {
         options_.path = "/data/shard-0";
-        options_.memtable_bytes = 8'000 + random_.below(60'000);
+        dense_ = random_.below(5) == 0;
+        options_.memtable_bytes = (8'000 + random_.below(60'000)) * (dense_ ? 4 : 1);
         options_.log_file_bytes = 3'000 + random_.below(30'000);
         options_.segments_per_day_max = 2 + random_.below(4);
         if (random_.below(2) == 0) disk_.honour_reserve();
@@ -166,6 +167,10 @@ private:
         batch.receive_time = clock_.utc_now();
         batch.source = historian_->source_id("source " + std::to_string(random_.below(3)));
         batch.first_sequence = historian_->last_sequence(batch.source) + 1;
+        if (dense_ && random_.below(4) == 0) {
+            backfill(batch);
+            return batch;
+        }
         const std::size_t rows = 1 + random_.below(random_.below(8) == 0 ? 400 : 30);
         for (std::size_t i = 0; i < rows; ++i) {
             const TagId tag(1 + random_.below(tags));
@@ -182,6 +187,17 @@ private:
             batch.add(tag, UtcTime(time), value, quality);
         }
         return batch;
+    }
+
+    /// A stretch of hours in order: series of full blocks, whose merges copy blocks and keep tiers.
+    void backfill(Batch& batch) {
+        const TagId tag(random_.below(2) == 0 ? 1 : 5);
+        std::int64_t time = clock_.utc_now().ns() - static_cast<std::int64_t>(random_.below(3 * 86'400)) * second;
+        for (std::uint64_t left = 200 + random_.below(1'000); left > 0; --left) {
+            const auto n = static_cast<std::int64_t>(random_.below(1000));
+            batch.add(tag, UtcTime(time), static_cast<double>(n) / 10, Quality::good);
+            time += 10 * second;
+        }
     }
 
     void offer(const Batch& batch) {
@@ -428,6 +444,7 @@ private:
     std::set<std::uint64_t> waiting_;
     std::uint64_t acts_ = 0;
     bool erasing_ = false;
+    bool dense_ = false;
     Result<void> last_outcome_;
 };
 
