@@ -161,7 +161,8 @@ void write_times(const BlockHeader& header, const Rows& rows, Ints& numbers, Byt
     encode_ints(numbers, out);
 }
 
-/// Milliseconds after each row's source time, or after the first's where many rows were received at once.
+/// Milliseconds after each row's source time, or after the first's where that is shorter: a source that sends at once is
+/// a constant delay, many rows received together are a run.
 void write_receives(BlockHeader& header, const Rows& rows, Ints& numbers, ByteWriter& out) {
     std::size_t receptions = 0;
     std::size_t delays = 0;
@@ -172,14 +173,30 @@ void write_receives(BlockHeader& header, const Rows& rows, Ints& numbers, ByteWr
         delays += now != delay;
         delay = now;
     }
-    const bool received_at = receptions < delays && receptions < rows.count / 2;
-    if (received_at) header.flags |= flag_received_at;
     const std::int64_t first_ms = floor_ms(header.first_time);
-    for (std::size_t i = 0; i < rows.count; ++i) {
-        const UtcTime source = rows.times()[i];
-        numbers[i] = encode_receive(source, rows.receives()[i], received_at ? first_ms : floor_ms(source));
+    const auto write = [&](bool received_at, ByteWriter& to) {
+        for (std::size_t i = 0; i < rows.count; ++i) {
+            const UtcTime source = rows.times()[i];
+            numbers[i] = encode_receive(source, rows.receives()[i], received_at ? first_ms : floor_ms(source));
+        }
+        encode_ints(numbers, to);
+    };
+    constexpr std::size_t clearly = 8;  // So many times fewer changes: the other need not be tried.
+    const bool may_be_delays = delays < receptions * clearly || delays == 0;
+    const bool may_be_received_at = receptions < delays * clearly;
+    if (!may_be_received_at) return write(false, out);
+    if (!may_be_delays) {
+        header.flags |= flag_received_at;
+        return write(true, out);
     }
-    encode_ints(numbers, out);
+    Bytes as_delays;
+    Bytes as_received_at;
+    ByteWriter delays_out(as_delays);
+    ByteWriter received_at_out(as_received_at);
+    write(false, delays_out);
+    write(true, received_at_out);
+    if (as_received_at.size() < as_delays.size()) header.flags |= flag_received_at;
+    out.bytes(as_received_at.size() < as_delays.size() ? as_received_at : as_delays);
 }
 
 void write_body(BlockHeader& header, const Rows& rows, Bytes& into) {

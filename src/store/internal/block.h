@@ -72,14 +72,16 @@ Result<void> decode_block(ByteView block, const BlockHeader& header, Chunk& into
 /// Fills `into` with the rows' numbers, in a fraction of decode_block's time. Errors: Corrupt.
 Result<void> decode_numbers(ByteView block, const BlockHeader& header, Numbers& into);
 
-/// Sources' own receive times are kept to the millisecond, rounded up: noise in the microseconds would cost more than
-/// the values. A sample without a time of its own keeps its receive time exactly.
+/// When a sample with a time of its own came is kept to the second, rounded up: finer it would cost more than the value,
+/// and "as known then" never shows what was not known yet. A sample without a time of its own keeps its receive time
+/// exactly.
 inline UtcTime kept_receive_time(UtcTime source, UtcTime receive) {
     if (receive == source) return receive;
+    constexpr std::int64_t unit = 1'000'000'000;
     const std::int64_t ns = receive.ns();
-    if (ns > INT64_MAX - 1'000'000) return UtcTime(INT64_MAX / 1'000'000 * 1'000'000);
-    const std::int64_t over = ((ns % 1'000'000) + 1'000'000) % 1'000'000;
-    return UtcTime(over == 0 ? ns : ns + (1'000'000 - over));
+    if (ns > INT64_MAX - unit) return UtcTime(INT64_MAX / unit * unit);
+    const std::int64_t over = ((ns % unit) + unit) % unit;
+    return UtcTime(over == 0 ? ns : ns + (unit - over));
 }
 
 }  // namespace lineshaft::store

@@ -72,7 +72,7 @@ void Historian::Body::take_rows(const Batch& batch) {
     if (active_->rows == 0) active_since_ = shard_.now();
     constexpr std::size_t ahead = 32;
     std::array<SeriesState*, ahead> states;
-    const UtcTime rounded = kept_receive_time(UtcTime(), batch.receive_time);
+    const UtcTime rounded = kept_receive_time(utc_time_min, batch.receive_time);
     for (std::size_t begin = 0; begin < batch.size(); begin += ahead) {
         const std::size_t count = std::min(ahead, batch.size() - begin);
         for (std::size_t i = 0; i < count; ++i) catalog_.prefetch(batch.tags[begin + i]);
@@ -115,7 +115,7 @@ void Historian::Body::take_row(SeriesState& state, const Batch& batch, std::size
         state.active->add(active_->arena, source, receive, type, batch.bits[row], batch.qualities[row], text);
     if (state.last == SeriesState::Last::Unknown) [[unlikely]]
         look_up_last(state);
-    state.take_last(source, receive, type, batch.bits[row], batch.qualities[row], text);
+    state.take_last(source, batch.receive_time, type, batch.bits[row], batch.qualities[row], text);
 }
 
 /// The first row of a series in this table: it gets a place, and its name goes to the log before its samples.
