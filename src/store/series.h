@@ -35,7 +35,7 @@ struct Series {
 /// The newest sample of a tag, by source time.
 struct LastValue {
     UtcTime source_time;
-    UtcTime receive_time;  // Samples with a source time of their own: to the millisecond, rounded up.
+    UtcTime receive_time;  // In segments, of samples with a source time of their own: to the second, rounded up.
     Value value;
     Quality quality;
 };
