@@ -342,8 +342,13 @@ class Asker:
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=900)
 
     def http(self, method, target, body=None, headers=None):
-        self.connection.request(method, target, body, headers or {})
-        response = self.connection.getresponse()
+        try:
+            self.connection.request(method, target, body, headers or {})
+            response = self.connection.getresponse()
+        except (ConnectionError, http.client.RemoteDisconnected):
+            self.connection.close()  # Ended while another one was asked; it is made again by itself.
+            self.connection.request(method, target, body, headers or {})
+            response = self.connection.getresponse()
         answer = response.read()
         if response.status != 200:
             raise OSError(f"{self.server.name} answers {response.status}: {answer[:500]}")

@@ -219,9 +219,9 @@ def ask_questions(options):
                                   sum(len(found) for found in ours) / len(ours))
         print(f"  {question.name}: " + ", ".join(f"{maker.name} {median_of(times):.2f} ms" for maker, times in
                                                  results[question.name][0].items()), flush=True)
+    print_questions(results, [type(server) for server in servers], notes)
     for server in servers:
         server.stop()
-    print_questions(results, [type(server) for server in servers], notes)
 
 
 def median_of(times):
