@@ -9,7 +9,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "transfer/internal/export_job.h"
-#include "transfer/internal/imports_impl.h"
+#include "transfer/internal/import_queue.h"
 
 namespace lineshaft::transfer {
 namespace {

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/counters.h"
 #include "base/log.h"
-#include "transfer/internal/imports_impl.h"
+#include "transfer/internal/import_queue.h"
 
 namespace lineshaft::transfer {
 namespace {
