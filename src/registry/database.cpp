@@ -172,10 +172,12 @@ Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
-    // SQLite would create it with the process's umask; its companions (-wal, -shm) take the mode of the file.
-    const int file = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (file < 0) return fail(ErrorCode::Io, fmt::format("{}: {}", path, std::strerror(errno)));
-    ::close(file);
+    // SQLite would create it with the process's umask; its companions (-wal, -shm) take the mode of the file. One that
+    // is there is not touched: to close it would drop the locks that this process holds on it (POSIX), and another
+    // process that thinks itself alone takes the log of a running house away.
+    const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (file < 0 && errno != EEXIST) return fail(ErrorCode::Io, fmt::format("{}: {}", path, std::strerror(errno)));
+    if (file >= 0) ::close(file);
     auto state = std::make_unique<State>();
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     const int result = sqlite3_open_v2(path.c_str(), &state->handle, flags, nullptr);

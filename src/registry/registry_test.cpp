@@ -2,8 +2,10 @@
 
 #include <filesystem>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "registry/tag_ids.h"
 #include "support/forgetful_disk.h"
@@ -437,6 +439,26 @@ TEST_F(RegistryTest, AFileOfANewerVersionIsRefused) {
     }
     const auto opened = Registry::create(shards, *pool, nullptr, {database_path(directory.string())});
     EXPECT_EQ(opened.error().code(), ErrorCode::VersionUnknown);
+}
+
+/// Another process that thinks itself alone would, when it ends, take the log of the running house away.
+TEST_F(RegistryTest, ASecondOpeningInTheSameProcessKeepsTheLocks) {
+    must(CreateAsset{.name = "Lyon"});
+    const std::string path = database_path(directory.string());
+    // A lock of an open file description meets those of its own process too.
+    const int probe = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(probe, 0);
+    const auto is_locked = [probe] {
+        struct flock lock{};
+        lock.l_type = F_WRLCK;
+        lock.l_whence = SEEK_SET;
+        EXPECT_EQ(::fcntl(probe, F_OFD_GETLK, &lock), 0);
+        return lock.l_type != F_UNLCK;
+    };
+    EXPECT_TRUE(is_locked());
+    ASSERT_TRUE(Database::open(path));
+    EXPECT_TRUE(is_locked());
+    ::close(probe);
 }
 
 }  // namespace

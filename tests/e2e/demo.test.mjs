@@ -31,6 +31,14 @@ test("the demo plant is there within seconds: assets, PLCs over Modbus, sensors 
   await until("bottles", async () => (await server.value(`${line}/Filler/PLC/produced`)).value > before.value);
 });
 
+test("tokens made beside the running house are known to it, one after the other", async () => {
+  for (let i = 0; i < 3; i++) {
+    const token = await server.createToken();
+    const { status } = await server.request("GET", "/api/v1/tags", undefined, { token });
+    assert.equal(status, 200, `token ${i + 1}`);
+  }
+});
+
 test("a setpoint is written to the PLC and read back", async () => {
   const tag = await server.tag("Acme/Lyon/Packing/Line1/Filler/PLC/speed_setpoint");
   const answer = await server.api("POST", `/api/v1/tags/${tag.id}:write`, { value: 90 });
