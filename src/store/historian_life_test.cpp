@@ -48,6 +48,17 @@ public:
     }
 };
 
+TEST(HistorianStorage, TellsTheRateOfNowFromTheFirstSecondsOn) {
+    House house;
+    house.shard->advance(10s);
+    ASSERT_TRUE(house.offer(tag_a, epoch, second, 600));
+    EXPECT_DOUBLE_EQ(house.historian->storage().samples_per_second, 60);
+    house.shard->advance(50s);
+    EXPECT_DOUBLE_EQ(house.historian->storage().samples_per_second, 10);
+    house.reopen();
+    EXPECT_DOUBLE_EQ(house.historian->storage().samples_per_second, 0) << "what is read back did not come now";
+}
+
 // ---- erase and correct --------------------------------------------------------------------------------------------------
 
 TEST(HistorianErase, WhatIsErasedIsGoneFromMemoryAndSegmentsAndStaysGone) {

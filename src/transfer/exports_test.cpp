@@ -171,6 +171,20 @@ TEST_F(ExportsTest, BucketsAreOneAfterTheOtherHoweverLongTheTime) {
               "time,tag,min,mean,count,unit\n2023-11-14T22:13:00Z,Line/Pump/tag 1,0.25,0.5,4,bar");
 }
 
+/// 11 times their mean is 28.050000000000004.
+TEST_F(ExportsTest, ASumIsTheExactOneNotTheMeanTimesTheCount) {
+    const ExportTag tag = make_tag(1, 0);
+    Batch batch;
+    batch.receive_time = start;
+    for (int i = 0; i < 11; ++i) batch.add(tag.id, start + i * 1s, Value(0.7 + 0.37 * i), Quality::good);
+    store->at(tag.home).offer(batch);
+    shards.run();
+    Question asked = question({tag});
+    asked.resolution = 1h;
+    asked.aggregates = {Aggregate::Sum};
+    EXPECT_EQ(streamed(asked), "time,tag,sum,unit\n2023-11-14T22:00:00Z,Line/Pump/tag 1,28.05,bar\n");
+}
+
 TEST_F(ExportsTest, AJobMakesAFileThatCanBeRead) {
     open();
     const ExportTag tag = make_tag(1, 5'000);

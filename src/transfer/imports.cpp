@@ -100,9 +100,8 @@ void Imports::Impl::save(const Import& info) {
 void Imports::Impl::forget(std::uint64_t id) {
     jobs_.erase(id);
     pool_.post([&disk = disk_, folder = folder_of(id)] {
-        for (const char* name : {"/job.json"}) {
-            if (disk.exists(folder + name)) (void)disk.remove(folder + name);
-        }
+        // First what makes it an import: cut off here, the next start takes the rest away.
+        if (disk.exists(folder + "/job.json")) (void)disk.remove(folder + "/job.json");
         if (const auto removed = remove_folder(disk, folder); !removed)
             log_warning("import files in {} could not be removed: {}", folder, removed.error().message());
     });

@@ -115,9 +115,11 @@ TEST(Strings, DistinctTextsAreKeptOnce) {
                   text.substr(bits[i] >> 32, bits[i] & 0xFFFFFFFF));
 }
 
+/// Receive times as finely as the format can say them: a source time itself, or whole milliseconds.
 void add(Chunk& chunk, std::int64_t time, std::int64_t receive, const Value& value, Quality quality = Quality::good) {
+    constexpr std::int64_t ms = 1'000'000;
     chunk.source_times.emplace_back(time);
-    chunk.receive_times.push_back(kept_receive_time(UtcTime(time), UtcTime(receive)));
+    chunk.receive_times.emplace_back(receive == time ? time : (receive + ms - 1) / ms * ms);
     chunk.types.push_back(type_of(value));
     chunk.qualities.push_back(quality);
     if (const auto* s = std::get_if<std::string>(&value)) {
@@ -154,6 +156,39 @@ Chunk some_rows(Random& random, std::size_t count, int kind) {
 
 bool same(double a, double b) {
     return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || (a != a && b != b);
+}
+
+TEST(Block, WhenASampleCameIsKeptToTheSecondRoundedUp) {
+    const auto kept = [](std::int64_t source, std::int64_t receive) {
+        return kept_receive_time(UtcTime(source), UtcTime(receive)).ns();
+    };
+    EXPECT_EQ(kept(0, 5'000'000'001), 6'000'000'000);
+    EXPECT_EQ(kept(0, 5'000'000'000), 5'000'000'000);
+    EXPECT_EQ(kept(0, -1'500'000'000), -1'000'000'000);
+    EXPECT_EQ(kept(5'000'000'001, 5'000'000'001), 5'000'000'001) << "the source gave no time of its own";
+    EXPECT_LE(kept(0, INT64_MAX), INT64_MAX);
+    EXPECT_EQ(kept(0, INT64_MAX) % 1'000'000'000, 0);
+}
+
+/// A source whose clock jitters, one row received a second: the delays are noise, the receptions are a ladder.
+TEST(Block, ReceiveTimesTakeTheShorterOfTheirForms) {
+    Random random(8);
+    Chunk with;
+    Chunk without;
+    for (std::int64_t i = 0; i < 1000; ++i) {
+        const std::int64_t second = 1'767'225'600'000'000'000 + i * 1'000'000'000;
+        const std::int64_t time = second + static_cast<std::int64_t>(random.below(900)) * 1'000'000;
+        add(with, time, second + 1'000'000'000, 1.5);
+        add(without, time, time, 1.5);
+    }
+    Bytes bytes;
+    Bytes bare;
+    encode_block(TagId(1), with, 0, with.size(), bytes);
+    encode_block(TagId(1), without, 0, without.size(), bare);
+    EXPECT_LE(bytes.size(), bare.size() + 20);
+    Chunk back;
+    ASSERT_TRUE(decode_block(bytes, *read_block_header(bytes), back));
+    EXPECT_EQ(back.receive_times, with.receive_times);
 }
 
 TEST(Block, AllTypesAndMixturesComeBack) {

@@ -161,6 +161,7 @@ private:
     // storage.cpp
     void note_hour(Edit& edit) const;
     void note_rate();
+    double samples_per_second() const;
 
     // jobs.cpp
     UtcTime retention_now() const;
@@ -246,9 +247,9 @@ private:
     CompactionUse compaction_use_;
     std::vector<RetentionEffect> freed_;
     std::uint64_t samples_taken_ = 0;
-    std::uint64_t samples_noted_ = 0;  // Of samples_taken_, at the last tick.
+    std::uint64_t samples_noted_ = 0;  // Of samples_taken_, at the last tick, or at the start.
     Instant noted_at_;
-    double samples_per_second_ = 0;
+    std::optional<double> samples_per_second_;  // None: before the first tick.
     bool closing_ = false;
     bool log_closed_ = false;
     bool closed_ = false;

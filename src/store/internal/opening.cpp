@@ -51,6 +51,8 @@ Result<void> Historian::Body::open() {
     active_->order = next_number_++;
     TRY_VOID(replay_log(manifest, names));
     ledger_->start(*log_);
+    samples_noted_ = samples_taken_;  // What was replayed did not come now.
+    noted_at_ = shard_.now();
     ticker_ = shard_.every(tick_period, [this] { tick(); });
     return {};
 }

@@ -59,10 +59,17 @@ void Historian::Body::note_rate() {
     const double seconds = std::chrono::duration<double>(now - noted_at_).count();
     if (seconds <= 0) return;
     const double rate = static_cast<double>(samples_taken_ - samples_noted_) / seconds;
-    const double fresh = noted_at_ == Instant() ? 1.0 : 1 - std::exp2(-seconds / 300);
-    samples_per_second_ += (rate - samples_per_second_) * fresh;
+    const double fresh = samples_per_second_ ? 1 - std::exp2(-seconds / 300) : 1;
+    samples_per_second_ = samples_per_second_.value_or(0) * (1 - fresh) + rate * fresh;
     samples_noted_ = samples_taken_;
     noted_at_ = now;
+}
+
+/// Until it has been noted once: since the start.
+double Historian::Body::samples_per_second() const {
+    if (samples_per_second_) return *samples_per_second_;
+    const double seconds = std::chrono::duration<double>(shard_.now() - noted_at_).count();
+    return seconds < 1 ? 0 : static_cast<double>(samples_taken_ - samples_noted_) / seconds;
 }
 
 StorageReport Historian::Body::storage() const {
@@ -95,7 +102,7 @@ StorageReport Historian::Body::storage() const {
     report.hours = hours_;
     report.freed = freed_;
     report.erasures_open = erasures_.all().size();
-    report.samples_per_second = samples_per_second_;
+    report.samples_per_second = samples_per_second();
     return report;
 }
 
