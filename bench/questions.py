@@ -217,8 +217,8 @@ def ch_sessions(w, above):
 def ch_changes(state, table, w):
     """Of each truck: its buckets in order, and where the state is not that of the bucket before."""
     return ("SELECT tags_id, arraySort(x -> x.1, groupArray((ten, s))) AS b, arrayFilter(i -> i > 1 AND b[i].2 != "
-            f"b[i - 1].2, arrayEnumerate(b)) AS c FROM (SELECT tags_id, ten, assumeNotNull(s0) AS s FROM "
-            f"({ch_tens(state + ' AS s0', table, w)})) GROUP BY tags_id")
+            "b[i - 1].2, arrayEnumerate(b)) AS c, arrayCount(i -> b[i].2 = 1, c) AS starts FROM (SELECT tags_id, ten, "
+            f"assumeNotNull(s0) AS s FROM ({ch_tens(state + ' AS s0', table, w)})) GROUP BY tags_id")
 
 
 CLICKHOUSE = {
@@ -254,8 +254,8 @@ CLICKHOUSE = {
         f"FROM ({ch_tens('avg(status) AS s, count(status) AS n', 'diagnostics', w, having='HAVING s < 1')}) GROUP BY "
         f"tags_id, day) {ch_tags(WHOLE, 'fleet, model')} GROUP BY fleet, model, day"),
     "breakdown-frequency": lambda w: (
-        "SELECT model, sum(k) FROM (SELECT tags_id, b, c, arrayCount(i -> b[i].2 = 1, c) AS k FROM "
-        f"({ch_changes('avg(status = 0) >= 0.5', 'diagnostics', w)})) {ch_tags(WHOLE, 'model')} GROUP BY model"),
+        f"SELECT model, sum(starts) FROM ({ch_changes('avg(status = 0) >= 0.5', 'diagnostics', w)}) "
+        f"{ch_tags(WHOLE, 'model')} GROUP BY model"),
 }
 
 # InfluxQL: a truck without one of its texts has an empty tag.
